@@ -1,0 +1,126 @@
+// Redis goes away while the server runs: http-and-redis.md §13. The original ends; a
+// drop-in says so in its answers, goes on with the files, and comes back by itself.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { cookies, loadDataset } from '../../lib/dataset.mjs';
+import { eventually, JSON_TYPE } from '../../lib/expect.mjs';
+import { Connection, requestText, send } from '../../lib/http.mjs';
+import { sidSetBy } from '../../lib/session.mjs';
+import { startRedis } from '../../lib/redis.mjs';
+import { isUpstream, startServer } from '../../lib/target.mjs';
+
+const suite = isUpstream ? () => {} : describe;
+
+/** Within this time there must be an answer. */
+const SOON = 2_000;
+/** Within this time after Redis is back, all must be well. */
+const RECOVERY = 5_000;
+
+let redis;
+let server;
+
+const login = (password, timeout = SOON) =>
+  send(server, {
+    method: 'POST', path: '/login', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ username: 'Pablo', password }), timeout,
+  });
+
+/** Every route that needs Redis says that it is not there; files are served. */
+async function assertUnavailable() {
+  for (const [method, path, cookie] of [
+    ['GET', '/me'], ['GET', '/me', cookies.pablo], ['GET', '/links'], ['GET', '/users?ids[]=1'], ['GET', '/rooms/1', cookies.pablo],
+    ['GET', '/room/0/preload'], ['POST', '/logout', cookies.pablo], ['GET', '/nope'],
+  ]) {
+    const response = await send(server, { method, path, cookie, timeout: SOON });
+    assert.equal(response.status, 503, `${method} ${path}`);
+    assert.equal(response.get('content-type'), JSON_TYPE);
+    assert.equal(typeof response.json.message, 'string');
+    assert.equal(sidSetBy(response), undefined, 'a cookie without a session behind it');
+  }
+  assert.equal((await login('password123')).status, 503);
+  const file = await send(server, { path: '/robots.txt', timeout: SOON });
+  assert.equal(file.status, 200);
+  // What needs no Redis is refused as ever.
+  const refused = await send(server, { method: 'POST', path: '/login', headers: { 'Content-Type': 'application/json' }, body: '{bad', timeout: SOON });
+  assert.equal(refused.status, 400);
+}
+
+async function assertServes() {
+  await eventually(async () => {
+    const response = await send(server, { path: '/me', timeout: SOON });
+    assert.equal(response.text, 'null');
+  }, RECOVERY);
+  await loadDataset(redis.client);
+  assert.equal((await send(server, { path: '/me', cookie: cookies.pablo })).json.username, 'Pablo');
+  assert.equal((await login('password123', 5_000)).json.id, '1');
+  assert.equal((await send(server, { path: '/room/0/preload' })).json.messages.length, 3);
+}
+
+suite('Redis lost while running', () => {
+  before(async () => {
+    redis = await startRedis();
+    await loadDataset(redis.client);
+    server = await startServer({ redis });
+  });
+  beforeEach(() => loadDataset(redis.client));
+  after(async () => {
+    await server?.stop();
+    await redis?.stop();
+  });
+
+  for (const [what, signal] of [['ends', 'SIGTERM'], ['is killed', 'SIGKILL']]) {
+    test(`it ${what}, and comes back on the same port`, async () => {
+      await redis.stop(signal);
+      await eventually(async () => assert.equal((await send(server, { path: '/me', timeout: SOON })).status, 503));
+      await assertUnavailable();
+      redis = await startRedis({ port: redis.port });
+      await redis.client.set('total_users', '5');
+      await assertServes();
+    });
+  }
+
+  test('it hangs, and goes on', async () => {
+    process.kill(redis.pid, 'SIGSTOP');
+    try {
+      await assertUnavailable();
+    } finally {
+      process.kill(redis.pid, 'SIGCONT');
+    }
+    await assertServes();
+  });
+
+  test('it hangs in the middle of a request', async () => {
+    const connection = await Connection.open(server.port);
+    try {
+      const answered = connection.response({ timeout: SOON });
+      process.kill(redis.pid, 'SIGSTOP');
+      connection.write(requestText({ path: '/room/0/preload', headers: { Cookie: cookies.guest } }));
+      assert.equal((await answered).status, 503);
+    } finally {
+      process.kill(redis.pid, 'SIGCONT');
+      connection.destroy();
+    }
+    await assertServes();
+  });
+
+  test('connections are closed from its side', async () => {
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub', 'SKIPME', 'yes');
+    await assertServes();
+  });
+
+  test('it refuses writes for a while (out of memory)', async () => {
+    await redis.client.config('SET', 'maxmemory', '1');
+    try {
+      for (const path of ['/me', '/links']) {
+        const response = await send(server, { path, timeout: SOON });
+        assert.ok([500, 503].includes(response.status), `${path}: ${response.status}`);
+        assert.equal(sidSetBy(response), undefined, 'a cookie without a session behind it');
+      }
+    } finally {
+      await redis.client.config('SET', 'maxmemory', '0');
+    }
+    await assertServes();
+  });
+
+  test('through all of that the server lived', () => assert.ok(server.alive(), server.stderr()));
+});

@@ -1,0 +1,54 @@
+//! What the parts share.
+
+use std::rc::Rc;
+
+use crate::{
+    chat::{Chat, policy::Policy},
+    config::Config,
+    contract::cookie::Secrets,
+    engine::Engine,
+    http::links,
+    js::Json,
+    passwords::Passwords,
+    store::Store,
+};
+
+/// One server: settings, store and services. Owned by the loop, never shared between threads.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The store.
+    pub store: Store,
+    /// bcrypt, off the loop.
+    pub passwords: Passwords,
+    /// What signs session cookies.
+    pub secrets: Rc<Secrets>,
+    /// Who may see and do what.
+    pub policy: Policy,
+    /// What `/links` answers with.
+    pub links: Json,
+    /// The engine sessions.
+    pub engine: Rc<Engine>,
+    /// The chat on top of them.
+    pub chat: Rc<Chat>,
+}
+
+impl App {
+    /// Puts a server together. `server_id` is its name in announcements.
+    ///
+    /// # Errors
+    /// In plain words, if a setting names a file that is of no use.
+    pub fn new(
+        config: Config,
+        store: Store,
+        passwords: Passwords,
+        server_id: String,
+    ) -> Result<Rc<App>, String> {
+        let secrets = Rc::new(Secrets::new(&config.session_secret));
+        let links = links::load(config.links_file.as_deref())?;
+        let policy = Policy::new(config.compat);
+        let engine = Engine::new(&config);
+        let chat = Chat::start(&config, secrets.clone(), engine.clone(), store.clone(), server_id);
+        Ok(Rc::new(App { config, store, passwords, secrets, policy, links, engine, chat }))
+    }
+}

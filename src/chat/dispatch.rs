@@ -1,0 +1,163 @@
+//! From the packets of a socket to what the chat does with them (`realtime.md` sections 7.1 to 7.8).
+
+use std::{rc::Rc, sync::Arc};
+
+use hyper::HeaderMap;
+
+use super::{Chat, Client, Identity, PartialEvent, State, message::Message};
+use crate::{
+    contract::events,
+    engine::{Application, Data, Key, Malformed, session::End},
+    js::{self, Json, Str},
+    socketio::{
+        self,
+        packet::{self, Event, Packet},
+    },
+};
+
+/// The one namespace.
+const MAIN: &str = "/";
+
+impl Application for Chat {
+    fn opened(self: Rc<Self>, key: Key, headers: &HeaderMap) {
+        let client = Client {
+            session_id: self.secrets.sid(headers),
+            identity: Identity::Unknown,
+            state: State::Outside,
+            gone: false,
+            rooms: Vec::new(),
+            room_bytes: 0,
+            busy: false,
+            parked: Default::default(),
+            held: 0,
+            partial: None,
+        };
+        self.clients.borrow_mut().by_key.insert(key, client);
+    }
+
+    fn message(self: Rc<Self>, key: Key, data: Data<'_>) -> Result<(), Malformed> {
+        let text = match data {
+            Data::Text(text) => text,
+            Data::Binary(data) => return self.attachment(key, data),
+        };
+        match packet::parse(text)? {
+            Packet::Connect { namespace: MAIN } => self.connect(key),
+            Packet::Connect { namespace } => {
+                self.engine.send(key, &socketio::invalid_namespace(namespace));
+            }
+            Packet::Disconnect { namespace: MAIN } => self.leave(key),
+            Packet::Disconnect { .. } | Packet::Ignored => {}
+            Packet::Event(event) if event.attachments > 0 => self.expect_attachments(key, event),
+            Packet::Event(event) => {
+                if event.namespace == MAIN {
+                    self.event(key, event.arguments, event.wants_ack, text.len());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn closed(self: Rc<Self>, key: Key, _why: End) {
+        self.leave(key);
+        let mut clients = self.clients.borrow_mut();
+        if let Some(client) = clients.by_key.get_mut(&key) {
+            client.gone = true;
+        }
+        drop(clients);
+        self.forget_if_done(key);
+    }
+}
+
+impl Chat {
+    /// Does an event of a joined, signed-in socket; all others are ignored (section 7.3, 8.1).
+    fn event(self: &Rc<Self>, key: Key, arguments: Vec<Json>, wants_ack: bool, size: usize) {
+        let user = {
+            let clients = self.clients.borrow();
+            match clients.by_key.get(&key) {
+                Some(Client {
+                    state: State::Joined(_), identity: Identity::User(user), ..
+                }) => user.clone(),
+                _ => return,
+            }
+        };
+        let mut arguments = arguments.into_iter();
+        let Some(Json::Str(name)) = arguments.next() else { return };
+        let argument = arguments.next();
+        match name.as_str() {
+            Some(events::ROOM_JOIN) => {
+                let room = match &argument {
+                    Some(id) => js::to_js_string(id),
+                    // With an acknowledgement alone the original names the room after a function's
+                    // source, which nobody can address.
+                    None if wants_ack => return,
+                    None => Str::from("undefined"),
+                };
+                if self.policy.may_join(&user, &room) {
+                    self.join(key, room);
+                }
+            }
+            Some(events::MESSAGE) => match Message::check(argument) {
+                Ok(message) if self.policy.may_send(&user, &message) => {
+                    self.submit(key, message, size)
+                }
+                Ok(_) => tracing::debug!("a message is ignored: it is not allowed"),
+                Err(why) => tracing::debug!(why, "a message is ignored"),
+            },
+            _ => {}
+        }
+    }
+
+    /// Puts a socket into a room (section 8.4).
+    fn join(&self, key: Key, room: Str) {
+        let mut guard = self.clients.borrow_mut();
+        let clients = &mut *guard;
+        let Some(client) = clients.by_key.get_mut(&key) else { return };
+        if client.rooms.contains(&room) {
+            return;
+        }
+        // What a room costs beside its name, roughly; else empty names would be free.
+        const ENTRY: usize = 64;
+        client.room_bytes += room.as_bytes().len() + ENTRY;
+        if client.room_bytes > self.room_bytes {
+            client.room_bytes -= room.as_bytes().len() + ENTRY;
+            tracing::debug!("a room.join is ignored: the socket is in too many rooms");
+            return;
+        }
+        client.rooms.push(room.clone());
+        clients.rooms.entry(room).or_default().push(key);
+    }
+
+    fn expect_attachments(&self, key: Key, event: Event<'_>) {
+        if let Some(client) = self.clients.borrow_mut().by_key.get_mut(&key) {
+            // Attachments of an event that has no effect are due all the same.
+            let arguments = if event.namespace == MAIN { event.arguments } else { Vec::new() };
+            let attachments = Vec::new();
+            client.partial =
+                Some(PartialEvent { arguments, missing: event.attachments, attachments, bytes: 0 });
+        }
+    }
+
+    fn attachment(self: &Rc<Self>, key: Key, data: &[u8]) -> Result<(), Malformed> {
+        let complete = {
+            let mut clients = self.clients.borrow_mut();
+            let client = clients.by_key.get_mut(&key).ok_or(Malformed)?;
+            let partial = client.partial.as_mut().ok_or(Malformed)?;
+            partial.bytes += data.len();
+            // One event's attachments together may be as large as one message.
+            if partial.bytes > self.max_payload {
+                return Err(Malformed);
+            }
+            partial.attachments.push(Arc::from(data));
+            partial.missing -= 1;
+            if partial.missing == 0 { client.partial.take() } else { None }
+        };
+        if let Some(mut partial) = complete {
+            partial
+                .arguments
+                .iter_mut()
+                .try_for_each(|a| packet::attach(a, &partial.attachments))?;
+            self.event(key, partial.arguments, false, partial.bytes);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,365 @@
+//! Every setting, documented once. `--help` prints what stands here.
+//!
+//! A value comes from the command line, else from the environment, else from `.env` in the working
+//! directory, else from its default (`http-and-redis.md` section 13).
+
+use std::{collections::HashMap, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum, builder::NonEmptyStringValueParser};
+
+/// The Redis chat demo's server in Rust: a drop-in for the Node.js original.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about, max_term_width = 100, args_override_self = true)]
+pub struct Config {
+    /// TCP port to listen on, on all addresses, when PORT is not set. Read like JavaScript's
+    /// parseInt: "4107abc" is 4107. [default: 4000]
+    #[arg(value_name = "PORT")]
+    pub port_argument: Option<String>,
+
+    /// TCP port to listen on, on 0.0.0.0. Wins over the argument.
+    #[arg(long, env = "PORT", value_name = "PORT")]
+    pub port: Option<String>,
+
+    /// Where the data lives. Only "redis" exists so far.
+    #[arg(long, env = "STORE", default_value = "redis")]
+    pub store: StoreKind,
+
+    /// Redis as host:port, or as a redis://, rediss:// or unix:// URL.
+    #[arg(
+        long,
+        env = "REDIS_ENDPOINT_URL",
+        default_value = "127.0.0.1:6379",
+        hide_env_values = true
+    )]
+    pub redis_endpoint_url: String,
+
+    /// Password for Redis; empty for none.
+    #[arg(
+        long,
+        env = "REDIS_PASSWORD",
+        default_value = "",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub redis_password: String,
+
+    /// PEM file with the certificate authority that signed the certificate of a rediss:// server.
+    /// Without it the usual public authorities count.
+    #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
+    pub redis_ca_file: Option<PathBuf>,
+
+    /// How exactly to follow the original where it is wrong for its users. Only "exact" exists so
+    /// far.
+    #[arg(long, env = "COMPAT", default_value = "exact")]
+    pub compat: Compat,
+
+    /// Folder of the client build that is served at "/".
+    #[arg(long, env = "CLIENT_DIR", value_name = "DIR")]
+    pub client_dir: Option<PathBuf>,
+
+    /// Folder with socket.io.js and its variants, to serve them under /socket.io/. They are in the
+    /// npm package socket.io 3.0.4, folder client-dist. Without it they are not served.
+    #[arg(long, env = "ENGINE_CLIENT_DIR", value_name = "DIR")]
+    pub engine_client_dir: Option<PathBuf>,
+
+    /// JSON file that /links answers with. Without it a link to the original's repository.
+    #[arg(long, env = "LINKS_FILE", value_name = "FILE")]
+    pub links_file: Option<PathBuf>,
+
+    /// Secret that signs session cookies; a comma-separated list rotates: the first signs, all are
+    /// accepted. All servers on one Redis must share it. The default is the original's, known to
+    /// everybody: set your own.
+    #[arg(long, env = "SESSION_SECRET", value_delimiter = ',', default_value = DEFAULT_SECRET,
+        hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    pub session_secret: Vec<String>,
+
+    /// Name of this instance in announcements, unique on one Redis. [default: the first external
+    /// IPv4 address and the port, as "10.0.0.5:4000"]
+    #[arg(long, env = "SERVER_ID", value_parser = NonEmptyStringValueParser::new())]
+    pub server_id: Option<String>,
+
+    /// Bytes that may wait for one slow reader before it is disconnected.
+    #[arg(long, env = "QUEUE_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
+    pub queue_bytes: usize,
+
+    /// Packets that may wait for one slow reader before it is disconnected.
+    #[arg(long, env = "QUEUE_PACKETS", default_value_t = 65_536, value_name = "COUNT")]
+    pub queue_packets: usize,
+
+    /// Seconds that a write to a reader may stand still before it is disconnected.
+    #[arg(long, env = "STALL_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    pub stall_timeout: Duration,
+
+    /// Events of one socket that may wait for Redis before the server stops reading from it.
+    #[arg(long, env = "HELD_EVENTS", default_value_t = 1_000, value_name = "COUNT")]
+    pub held_events: usize,
+
+    /// Bytes of all events that may wait for Redis; past it the sockets that send more are closed.
+    #[arg(long, env = "HELD_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    pub held_bytes: usize,
+
+    /// Log-ins and registrations that may wait for their turn at bcrypt; past it they get a 503.
+    #[arg(long, env = "PASSWORD_QUEUE", default_value_t = 256, value_name = "COUNT")]
+    pub password_queue: usize,
+
+    /// Bytes that the names of the rooms may take that one socket joins.
+    #[arg(long, env = "ROOM_BYTES", default_value_t = 1 << 20, value_name = "BYTES")]
+    pub room_bytes: usize,
+
+    /// Milliseconds within which Redis must answer; past it the connection counts as lost.
+    #[arg(long, env = "REDIS_TIMEOUT", default_value = "1500", value_name = "MS", value_parser = millis)]
+    pub redis_timeout: Duration,
+
+    /// Seconds between the heartbeats of a connection.
+    #[arg(long, env = "PING_INTERVAL", default_value = "25", value_name = "SECONDS", value_parser = seconds)]
+    pub ping_interval: Duration,
+
+    /// Seconds that a client has to answer a heartbeat.
+    #[arg(long, env = "PING_TIMEOUT", default_value = "5", value_name = "SECONDS", value_parser = seconds)]
+    pub ping_timeout: Duration,
+
+    /// Seconds that an upgrade to WebSocket may take.
+    #[arg(long, env = "UPGRADE_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    pub upgrade_timeout: Duration,
+
+    /// Seconds within which a connection must join the chat.
+    #[arg(long, env = "CONNECT_TIMEOUT", default_value = "45", value_name = "SECONDS", value_parser = seconds)]
+    pub connect_timeout: Duration,
+
+    /// Largest body of a polling request and largest WebSocket message, in bytes.
+    #[arg(long, env = "MAX_PAYLOAD", default_value_t = 1_000_000, value_name = "BYTES")]
+    pub max_payload: usize,
+
+    /// Seconds that a stop may take before held work is given up.
+    #[arg(long, env = "DRAIN_TIMEOUT", default_value = "8", value_name = "SECONDS", value_parser = seconds)]
+    pub drain_timeout: Duration,
+
+    /// Log format. "auto" is pretty on a terminal and plain text elsewhere.
+    #[arg(long, env = "LOG_FORMAT", default_value = "auto")]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug or trace, or a filter of the tracing crate.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    #[arg(skip)]
+    resolved: Resolved,
+}
+
+/// The original's secret, the default on Redis so that a swap keeps everybody signed in.
+pub const DEFAULT_SECRET: &str = "keyboard cat";
+
+/// What is worked out from the settings once.
+#[derive(Debug, Clone, Default)]
+struct Resolved {
+    port: u16,
+    all_addresses: bool,
+}
+
+/// Where the data lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StoreKind {
+    /// A Redis, shared with other instances of this server and of the original.
+    Redis,
+    /// A file; not built yet.
+    #[value(hide = true)]
+    Embedded,
+}
+
+/// The degree of compatibility.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compat {
+    /// As the original, weaknesses included.
+    Exact,
+    /// Not built yet.
+    #[value(hide = true)]
+    Safe,
+}
+
+/// How the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Pretty on a terminal, plain text elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads the settings. `dotenv` is the text of `.env`, if there is one.
+    ///
+    /// # Errors
+    /// clap's: also for `--help` and `--version`; its `exit` prints what is due.
+    pub fn parse_from(
+        args: impl IntoIterator<Item = OsString>,
+        dotenv: &str,
+    ) -> Result<Config, clap::Error> {
+        let command = Config::command();
+        let file = parse_dotenv(dotenv);
+        let mut args = args.into_iter();
+        let mut all: Vec<OsString> = args.next().into_iter().collect();
+        for arg in command.get_arguments() {
+            let (Some(env), Some(long)) = (arg.get_env().and_then(|e| e.to_str()), arg.get_long())
+            else {
+                continue;
+            };
+            // An empty variable counts as not set, as the original's `||` has it.
+            if std::env::var_os(env).is_some_and(|v| !v.is_empty()) {
+                continue;
+            }
+            if let Some(value) = file.get(env).filter(|v| !v.is_empty()) {
+                all.push(format!("--{long}={value}").into());
+            }
+        }
+        all.extend(args);
+        // Unset, for the same reason, what is set to nothing.
+        let command = command.mut_args(|arg| {
+            let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());
+            if empty { arg.env(None::<&str>) } else { arg }
+        });
+        let matches = command.clone().try_get_matches_from(all)?;
+        let mut config = Config::from_arg_matches(&matches)?;
+        config
+            .resolve()
+            .map_err(|why| command.clone().error(clap::error::ErrorKind::ValueValidation, why))?;
+        Ok(config)
+    }
+
+    fn resolve(&mut self) -> Result<(), String> {
+        if self.store == StoreKind::Embedded {
+            return Err("STORE=embedded is not built yet; use STORE=redis (the default)".into());
+        }
+        if self.compat == Compat::Safe {
+            return Err("COMPAT=safe is not built yet; use COMPAT=exact (the default)".into());
+        }
+        self.resolved = match (&self.port, &self.port_argument) {
+            (Some(text), _) => {
+                let port = text.trim().parse::<u16>();
+                let port = port.map_err(|_| {
+                    format!("PORT is '{text}', but must be a number from 0 to 65535")
+                })?;
+                Resolved { port, all_addresses: false }
+            }
+            (None, Some(text)) => {
+                let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
+                let port = if digits.is_empty() { Ok(4000) } else { digits.parse::<u16>() };
+                let port =
+                    port.map_err(|_| format!("the port is '{text}', but must be at most 65535"))?;
+                Resolved { port, all_addresses: true }
+            }
+            (None, None) => Resolved { port: 4000, all_addresses: true },
+        };
+        for (name, value) in [
+            ("QUEUE_BYTES", self.queue_bytes),
+            ("QUEUE_PACKETS", self.queue_packets),
+            ("HELD_EVENTS", self.held_events),
+            ("HELD_BYTES", self.held_bytes),
+            ("MAX_PAYLOAD", self.max_payload),
+        ] {
+            if value == 0 {
+                return Err(format!("{name} is 0, but must be at least 1"));
+            }
+        }
+        for (name, dir) in
+            [("CLIENT_DIR", &self.client_dir), ("ENGINE_CLIENT_DIR", &self.engine_client_dir)]
+        {
+            if let Some(dir) = dir
+                && !dir.is_dir()
+            {
+                return Err(format!("{name} is '{}', but there is no such folder", dir.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The addresses to listen on, in order of preference: with PORT only IPv4, else both families.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let v4 = SocketAddr::from(([0, 0, 0, 0], self.resolved.port));
+        let v6 = SocketAddr::from(([0u16; 8], self.resolved.port));
+        if self.resolved.all_addresses { vec![v6, v4] } else { vec![v4] }
+    }
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
+    if value > 0.0 && value <= 1e6 {
+        Ok(value)
+    } else {
+        Err("must be above 0 and at most 1000000".into())
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    number(text).map(Duration::from_secs_f64)
+}
+
+fn millis(text: &str) -> Result<Duration, String> {
+    number(text).map(|n| Duration::from_secs_f64(n / 1000.0))
+}
+
+/// `.env` as the original's reader takes it: no variables are substituted, so that a password with
+/// a `$` stays what it is; that is why no library reads it here.
+fn parse_dotenv(text: &str) -> HashMap<String, String> {
+    let line = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        let key = key.trim();
+        let named = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if key.is_empty() || !key.chars().all(named) {
+            return None;
+        }
+        let value = value.trim();
+        let quoted = |q: char| value.len() > 1 && value.starts_with(q) && value.ends_with(q);
+        let value = if quoted('"') {
+            value[1..value.len() - 1].replace("\\n", "\n")
+        } else if quoted('\'') {
+            value[1..value.len() - 1].to_owned()
+        } else {
+            value.to_owned()
+        };
+        Some((key.to_owned(), value))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str], dotenv: &str) -> Result<Config, clap::Error> {
+        let args = std::iter::once("server").chain(args.iter().copied()).map(OsString::from);
+        Config::parse_from(args, dotenv)
+    }
+
+    #[test]
+    fn dotenv_takes_values_literally() {
+        let file = parse_dotenv("# no\nA=1\n B = \"x y\" \nC='q$HOME'\nD=a#b\nbad key=1\nE=\n");
+        let pairs = [("A", "1"), ("B", "x y"), ("C", "q$HOME"), ("D", "a#b"), ("E", "")];
+        assert_eq!(file.len(), pairs.len());
+        for (key, value) in pairs {
+            assert_eq!(file[key], value);
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins_over_dotenv() {
+        let config = parse(&["--queue-packets", "7"], "QUEUE_PACKETS=5\nQUEUE_BYTES=99").unwrap();
+        assert_eq!((config.queue_packets, config.queue_bytes), (7, 99));
+    }
+
+    #[test]
+    fn the_port_argument_is_read_like_parse_int() {
+        let port = |text| parse(&[text], "").map(|c| c.addresses()[0].port());
+        assert_eq!(port("4107abc").unwrap(), 4107);
+        assert_eq!(port("abc").unwrap(), 4000);
+        assert!(port("70000").is_err());
+        assert!(parse(&["--port", "abc"], "").is_err());
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_in_plain_words() {
+        let why = parse(&["--compat", "safe"], "").unwrap_err().to_string();
+        assert!(why.contains("not built yet"), "{why}");
+    }
+}

@@ -1,0 +1,211 @@
+//! What drives the sessions: the flush at the end of a turn, the timer wheel, and the task that
+//! reads from each WebSocket.
+
+use std::{
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    task::yield_now,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    Engine, Key,
+    packet::Packet,
+    reader::{Event, Reader},
+    session::End,
+    socket::{CLOSE_PATIENCE, Socket},
+    wheel::TICK_MS,
+};
+
+/// Sends at the end of each turn of the loop what the turn has queued: one write per socket, that
+/// carries all its packets. Yielding first lets everything that is ready queue its packets too.
+pub(super) async fn flush_turns(engine: Rc<Engine>) {
+    loop {
+        engine.wake.notified().await;
+        yield_now().await;
+        engine.flush();
+    }
+}
+
+/// Turns the timer wheel for as long as the engine lives.
+pub(super) async fn keep_time(engine: Weak<Engine>) {
+    let mut ticks = interval(Duration::from_millis(TICK_MS));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(engine) = engine.upgrade() else { return };
+        engine.tick();
+    }
+}
+
+impl Engine {
+    fn flush(&self) {
+        let dirty = std::mem::take(&mut self.table.borrow_mut().dirty);
+        for key in dirty {
+            self.flush_session(&mut self.table.borrow_mut(), key);
+        }
+        let doomed = std::mem::take(&mut self.table.borrow_mut().doomed);
+        for (key, why) in doomed {
+            self.end(key, why);
+        }
+    }
+
+    /// Waits for a connection that took only a part, and then sends more of the queue.
+    pub(super) async fn drain(self: Rc<Self>, key: Key, socket: Rc<Socket>) {
+        if socket.drain(|| self.now()).await.is_err() {
+            return self.end(key, End::TransportClosed);
+        }
+        let mut table = self.table.borrow_mut();
+        if let Some(entry) = table.get(key) {
+            entry.draining = false;
+            self.flush_session(&mut table, key);
+        }
+    }
+
+    fn tick(&self) {
+        let now = self.now();
+        let due = self.table.borrow_mut().wheel.advance(now / TICK_MS);
+        for key in due {
+            let end = {
+                let mut table = self.table.borrow_mut();
+                let Some(entry) = table.get(key) else { continue };
+                if entry.reminded <= now / TICK_MS {
+                    entry.reminded = u64::MAX;
+                }
+                let before = entry.session.queue.len();
+                let end = entry.session.tick(now, &self.limits);
+                let queued = entry.session.queue.len() > before;
+                let blocked = entry.session.wire().and_then(|socket| socket.blocked_since());
+                let stalled = blocked.is_some_and(|since| since + self.stall <= now);
+                let mut next = entry.session.next_tick();
+                if let Some(since) = blocked {
+                    next = next.min(since + self.stall);
+                }
+                if queued && !std::mem::replace(&mut entry.dirty, true) {
+                    table.dirty.push(key);
+                    self.wake.notify_one();
+                }
+                table.remind(key, next);
+                end.or(stalled.then_some(End::SlowReader))
+            };
+            if let Some(why) = end {
+                self.end(key, why);
+            }
+        }
+    }
+
+    /// Reads from a WebSocket until it is lost or closed. `early` came with the handshake.
+    pub(super) async fn read(self: Rc<Self>, key: Key, socket: Rc<Socket>, early: Bytes) {
+        let mut reader = Reader::default();
+        if !early.is_empty() {
+            self.feed(key, &socket, &mut reader, &mut early.to_vec());
+        }
+        while !socket.is_closing() {
+            if let Some(go_on) = self.paused(key) {
+                tokio::select! {
+                    () = go_on.notified() => {}
+                    () = socket.gone.notified() => {}
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = socket.gone.notified() => continue,
+                ready = socket.stream().readable() => if ready.is_err() { break },
+            }
+            let full = {
+                let mut buffer = self.read_buffer.borrow_mut();
+                match socket.stream().try_read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(n) => {
+                        self.feed(key, &socket, &mut reader, &mut buffer[..n]);
+                        n == buffer.len()
+                    }
+                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => false,
+                    Err(_) => break,
+                }
+            };
+            if full {
+                yield_now().await; // one that sends without end must not keep the loop
+            }
+        }
+        self.lost(key, &socket);
+        if socket.is_closing() {
+            let _ = timeout(CLOSE_PATIENCE, self.discard(&socket)).await;
+        }
+        socket.abandon();
+    }
+
+    /// Closes a WebSocket that belongs to no session.
+    pub(super) async fn close_unused(&self, socket: Rc<Socket>) {
+        socket.close_with(None);
+        let _ = timeout(CLOSE_PATIENCE, self.discard(&socket)).await;
+    }
+
+    async fn discard(&self, socket: &Socket) {
+        while socket.stream().readable().await.is_ok() {
+            match socket.stream().try_read(&mut self.read_buffer.borrow_mut()) {
+                Ok(n) if n > 0 => {}
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn feed(&self, key: Key, socket: &Rc<Socket>, reader: &mut Reader, data: &mut [u8]) {
+        let fed = reader.feed(data, self.max_payload, |event| self.on_event(key, socket, event));
+        if let Err(violation) = fed {
+            socket.close_with(Some(violation as u16));
+        }
+    }
+
+    /// Handles one event of a WebSocket. False if nothing after it counts.
+    fn on_event(&self, key: Key, socket: &Rc<Socket>, event: Event<'_>) -> bool {
+        let packet = match event {
+            Event::Text(text) => Packet::parse(text, false),
+            Event::Binary(data) => Packet::Binary(data.to_vec()),
+            Event::Ping(payload) => {
+                socket.pong(payload);
+                self.flush_session(&mut self.table.borrow_mut(), key);
+                return true;
+            }
+            Event::Close(code) => {
+                socket.close_with(code);
+                return false;
+            }
+        };
+        let mut table = self.table.borrow_mut();
+        let Some(entry) = table.get(key) else {
+            drop(table);
+            socket.close_with(None);
+            return false;
+        };
+        if !entry.session.probes(socket) {
+            drop(table);
+            return self.receive(key, &packet) && !socket.is_closing();
+        }
+        let upgraded = entry.session.receive_on_probe(&packet, self.now(), &self.limits);
+        let next = entry.session.next_tick();
+        table.remind(key, next);
+        if upgraded {
+            self.flush_session(&mut table, key);
+        }
+        !socket.is_closing()
+    }
+
+    /// A WebSocket is gone: with it its session, unless it only was to become its transport.
+    fn lost(&self, key: Key, socket: &Rc<Socket>) {
+        let mut table = self.table.borrow_mut();
+        let Some(entry) = table.get(key) else { return };
+        if entry.session.probes(socket) {
+            entry.session.drop_probe();
+        } else if entry.session.wire().is_some_and(|wire| Rc::ptr_eq(wire, socket)) {
+            drop(table);
+            self.end(key, End::TransportClosed);
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! Our own Engine.IO server (`realtime.md` sections 1 to 5).
+//!
+//! [`session`] is the state machine; this file is the table of sessions that the loop owns, with
+//! what drives them: the flush at the end of a turn, the timer wheel, and the reading task of each
+//! WebSocket. [`polling`] and [`upgrade`] answer the HTTP requests.
+
+pub mod client_files;
+mod drive;
+pub mod frame;
+pub mod packet;
+pub mod polling;
+pub mod query;
+pub mod reader;
+pub mod session;
+pub mod socket;
+pub mod upgrade;
+pub mod wheel;
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    path::Path,
+    rc::{Rc, Weak},
+    time::Instant,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{HeaderMap, Request, Response, body::Incoming};
+use rand::Rng;
+use slab::Slab;
+use tokio::{sync::Notify, task::spawn_local};
+
+use self::{
+    frame::Frame,
+    packet::Packet,
+    polling::Cut,
+    session::{Answer, End, Limits, Millis, Polled, Session, Step},
+    socket::{Socket, Written},
+    wheel::{TICK_MS, Wheel},
+};
+use crate::config::Config;
+
+/// Names a session in the table. A key of an ended session never names another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    fn index(self) -> usize {
+        self.index as usize
+    }
+
+    #[cfg(test)]
+    fn for_test(index: u32) -> Key {
+        Key { index, generation: 0 }
+    }
+}
+
+/// A message for the layer above.
+#[derive(Debug, Clone, Copy)]
+pub enum Data<'a> {
+    /// A text message, without the type digit.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+/// A message that the layer above can't understand: the session ends.
+#[derive(Debug)]
+pub struct Malformed;
+
+/// The layer above the engine.
+pub trait Application {
+    /// A session opened, by a request with these headers.
+    fn opened(self: Rc<Self>, key: Key, headers: &HeaderMap);
+    /// A message came.
+    ///
+    /// # Errors
+    /// If it can't be understood; the engine then ends the session.
+    fn message(self: Rc<Self>, key: Key, data: Data<'_>) -> Result<(), Malformed>;
+    /// The session ended; its key is not valid any more.
+    fn closed(self: Rc<Self>, key: Key, why: End);
+}
+
+/// An engine session id: 20 characters, unguessable.
+type Sid = [u8; 20];
+
+struct Entry {
+    generation: u32,
+    sid: Sid,
+    session: Session<Rc<Socket>>,
+    dirty: bool,
+    doomed: bool,
+    draining: bool,
+    /// The earliest tick at which the wheel reminds of this session.
+    reminded: u64,
+    /// Set while the session's input must wait; its readers wait for the notification.
+    pause: Option<Rc<Notify>>,
+}
+
+#[derive(Default)]
+struct Table {
+    sessions: Slab<Entry>,
+    by_sid: HashMap<Sid, Key>,
+    generation: u32,
+    dirty: Vec<Key>,
+    doomed: Vec<(Key, End)>,
+    wheel: Wheel,
+    draining: bool,
+}
+
+impl Table {
+    fn get(&mut self, key: Key) -> Option<&mut Entry> {
+        self.sessions.get_mut(key.index()).filter(|entry| entry.generation == key.generation)
+    }
+
+    /// Queues a packet and remembers the session for the flush. True if it is the first one.
+    fn push(&mut self, key: Key, frame: &Frame, limits: &Limits) -> bool {
+        let Some(entry) = self.get(key) else { return false };
+        if entry.doomed {
+            return false;
+        }
+        let doomed = !entry.session.push(frame.clone(), limits);
+        entry.doomed = doomed;
+        let newly = !std::mem::replace(&mut entry.dirty, true);
+        if doomed {
+            self.doomed.push((key, End::SlowReader));
+        }
+        if newly {
+            self.dirty.push(key);
+        }
+        newly && self.dirty.len() == 1 || doomed
+    }
+
+    fn remind(&mut self, key: Key, at: Millis) {
+        let tick = at.div_ceil(TICK_MS);
+        if let Some(entry) = self.get(key)
+            && tick < entry.reminded
+        {
+            entry.reminded = tick;
+            self.wheel.remind(tick, key);
+        }
+    }
+}
+
+/// The table of sessions and what drives them. Owned by one loop.
+pub struct Engine {
+    limits: Limits,
+    max_payload: usize,
+    stall: Millis,
+    started: Instant,
+    /// The engine itself, for the tasks it starts.
+    me: Weak<Engine>,
+    app: OnceCell<Weak<dyn Application>>,
+    table: RefCell<Table>,
+    wake: Notify,
+    write_buffer: RefCell<Vec<u8>>,
+    read_buffer: RefCell<Box<[u8]>>,
+}
+
+impl Engine {
+    /// An engine without sessions. [`attach`](Self::attach) must follow.
+    pub fn new(config: &Config) -> Rc<Engine> {
+        Rc::new_cyclic(|me| Engine {
+            me: me.clone(),
+            limits: Limits {
+                ping_interval: config.ping_interval,
+                ping_timeout: config.ping_timeout,
+                upgrade_timeout: config.upgrade_timeout,
+                connect_timeout: config.connect_timeout,
+                queue_bytes: config.queue_bytes,
+                queue_packets: config.queue_packets,
+            },
+            max_payload: config.max_payload,
+            stall: config.stall_timeout.as_millis() as Millis,
+            started: Instant::now(),
+            app: OnceCell::new(),
+            table: RefCell::default(),
+            wake: Notify::new(),
+            write_buffer: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; 64 * 1024].into()),
+        })
+    }
+
+    /// Names the layer above and starts the tasks that flush and keep time.
+    pub fn attach(self: &Rc<Self>, app: Weak<dyn Application>) {
+        if self.app.set(app).is_ok() {
+            spawn_local(drive::flush_turns(self.clone()));
+            spawn_local(drive::keep_time(Rc::downgrade(self)));
+        }
+    }
+
+    fn app(&self) -> Option<Rc<dyn Application>> {
+        self.app.get().and_then(Weak::upgrade)
+    }
+
+    fn now(&self) -> Millis {
+        self.started.elapsed().as_millis() as Millis
+    }
+
+    /// Queues a packet for one session. It is sent at the end of the turn.
+    pub fn send(&self, key: Key, frame: &Frame) {
+        self.send_all([key], std::slice::from_ref(frame));
+    }
+
+    /// Queues packets for many sessions: each packet's bytes are shared by all of them.
+    pub fn send_all(&self, keys: impl IntoIterator<Item = Key>, frames: &[Frame]) {
+        let mut table = self.table.borrow_mut();
+        let mut wake = false;
+        for key in keys {
+            for frame in frames {
+                wake |= table.push(key, frame, &self.limits);
+            }
+        }
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// A namespace was joined on this session.
+    pub fn joined(&self, key: Key) {
+        if let Some(entry) = self.table.borrow_mut().get(key) {
+            entry.session.joined();
+        }
+    }
+
+    /// Lets a session's input wait, or go on. A POST's answer waits too.
+    pub fn pause(&self, key: Key, pause: bool) {
+        if let Some(entry) = self.table.borrow_mut().get(key) {
+            match (pause, &entry.pause) {
+                (true, None) => entry.pause = Some(Rc::new(Notify::new())),
+                (false, Some(notify)) => {
+                    notify.notify_waiters();
+                    entry.pause = None;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn paused(&self, key: Key) -> Option<Rc<Notify>> {
+        self.table.borrow_mut().get(key).and_then(|entry| entry.pause.clone())
+    }
+
+    /// Ends a session: its connections are closed and the layer above is told.
+    pub fn end(&self, key: Key, why: End) {
+        let entry = {
+            let mut table = self.table.borrow_mut();
+            if table.get(key).is_none() {
+                return;
+            }
+            self.flush_session(&mut table, key);
+            let entry = table.sessions.remove(key.index());
+            table.by_sid.remove(&entry.sid);
+            entry
+        };
+        if let Some(notify) = entry.pause {
+            notify.notify_waiters();
+        }
+        if why == End::SlowReader {
+            tracing::warn!(waiting = entry.session.queue.len(), "a slow reader is disconnected");
+        }
+        entry.session.end();
+        if let Some(app) = self.app() {
+            app.closed(key, why);
+        }
+    }
+
+    /// Ends all sessions, and refuses new ones.
+    pub fn end_all(&self) {
+        let keys: Vec<Key> = {
+            let mut table = self.table.borrow_mut();
+            table.draining = true;
+            table.by_sid.values().copied().collect()
+        };
+        for key in keys {
+            self.end(key, End::Server);
+        }
+    }
+
+    /// Number of sessions.
+    pub fn len(&self) -> usize {
+        self.table.borrow().sessions.len()
+    }
+
+    /// Whether there is no session.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn open(
+        &self,
+        make: impl FnOnce(Millis, &Limits) -> Session<Rc<Socket>>,
+        headers: &HeaderMap,
+    ) -> Option<(Key, Sid)> {
+        let now = self.now();
+        let (key, sid) = {
+            let mut table = self.table.borrow_mut();
+            if table.draining {
+                return None;
+            }
+            let sid = new_sid();
+            table.generation = table.generation.wrapping_add(1);
+            let generation = table.generation;
+            let session = make(now, &self.limits);
+            let next = session.next_tick();
+            let entry = Entry {
+                generation,
+                sid,
+                session,
+                dirty: false,
+                doomed: false,
+                draining: false,
+                reminded: u64::MAX,
+                pause: None,
+            };
+            let key = Key { index: table.sessions.insert(entry) as u32, generation };
+            table.by_sid.insert(sid, key);
+            table.remind(key, next);
+            (key, sid)
+        };
+        if let Some(app) = self.app() {
+            app.opened(key, headers);
+        }
+        Some((key, sid))
+    }
+
+    fn find(&self, sid: &str) -> Option<Key> {
+        let sid: &Sid = sid.as_bytes().try_into().ok()?;
+        self.table.borrow().by_sid.get(sid).copied()
+    }
+
+    /// The open packet (section 1.3).
+    fn open_packet(&self, sid: &Sid, upgrades: &str) -> Frame {
+        Frame::text(
+            format!(
+                r#"0{{"sid":"{}","upgrades":[{upgrades}],"pingInterval":{},"pingTimeout":{}}}"#,
+                String::from_utf8_lossy(sid),
+                self.limits.ping_interval.as_millis(),
+                self.limits.ping_timeout.as_millis(),
+            )
+            .as_bytes(),
+        )
+    }
+
+    fn poll(&self, key: Key, reply: tokio::sync::oneshot::Sender<Answer>) -> Polled {
+        let mut table = self.table.borrow_mut();
+        table.get(key).map_or(Polled::WrongTransport, |entry| entry.session.get(reply))
+    }
+
+    /// Handles one packet of a session's own transport. False if the session is over.
+    fn receive(&self, key: Key, packet: &Packet<'_>) -> bool {
+        let step = {
+            let mut table = self.table.borrow_mut();
+            let Some(entry) = table.get(key) else { return false };
+            entry.session.receive(packet, self.now(), &self.limits)
+        };
+        let end = match step {
+            Step::Done => None,
+            Step::End(why) => Some(why),
+            Step::Deliver => {
+                let data = match packet {
+                    Packet::Binary(data) => Data::Binary(data),
+                    Packet::Text(text) => Data::Text(text),
+                    _ => return true,
+                };
+                self.deliver(key, data).err().map(|_| End::Client)
+            }
+        };
+        if let Some(why) = end {
+            self.end(key, why);
+        }
+        end.is_none()
+    }
+
+    fn deliver(&self, key: Key, data: Data<'_>) -> Result<(), Malformed> {
+        self.app().map_or(Ok(()), |app| app.message(key, data))
+    }
+
+    /// Hands over what one session has to send. A connection that took only a part gets a task
+    /// that waits for it.
+    fn flush_session(&self, table: &mut Table, key: Key) {
+        let Some(entry) = table.get(key) else { return };
+        entry.dirty = false;
+        let Some(socket) = entry.session.wire().cloned() else {
+            return entry.session.flush_polling();
+        };
+        let now = self.now();
+        let mut buffer = self.write_buffer.borrow_mut();
+        match socket.write(&mut entry.session.queue, &mut buffer, now) {
+            Written::All => {}
+            Written::Blocked => {
+                if !std::mem::replace(&mut entry.draining, true)
+                    && let Some(engine) = self.me.upgrade()
+                {
+                    spawn_local(engine.drain(key, socket));
+                }
+                table.remind(key, now + self.stall);
+            }
+            Written::Lost => {
+                if !std::mem::replace(&mut entry.doomed, true) {
+                    table.doomed.push((key, End::TransportClosed));
+                    self.wake.notify_one();
+                }
+            }
+        }
+    }
+}
+
+/// Answers a request under `/socket.io/`. `client_dir` holds the browser client's files, if they
+/// are to be served.
+///
+/// # Errors
+/// When the connection is to be cut without an answer.
+pub async fn handle(
+    engine: Rc<Engine>,
+    client_dir: Option<&Path>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Cut> {
+    if let Some(dir) = client_dir {
+        let uri = request.uri();
+        let file = client_files::serve(dir, uri.path(), uri.query(), request.headers());
+        if let Some(file) = file {
+            return Ok(file);
+        }
+    }
+    if upgrade::is_upgrade(request.headers()) {
+        Ok(engine.upgrade(request))
+    } else {
+        engine.polling(request).await
+    }
+}
+
+fn new_sid() -> Sid {
+    let mut random = [0; 15];
+    rand::rng().fill(&mut random);
+    let mut sid = [0; 20];
+    // 15 bytes are 20 characters exactly, so this can't fail.
+    let _ = URL_SAFE_NO_PAD.encode_slice(random, &mut sid);
+    sid
+}

@@ -1,0 +1,351 @@
+//! The polling transport's HTTP side (`realtime.md` sections 1.6, 1.8 and 2).
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use flate2::Compression;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Body,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    Engine, Key,
+    frame::{Frame, SEPARATOR},
+    packet,
+    query::{Query, Transport},
+    session::{Answer, End, Polled, Posted, Session},
+};
+
+/// Payloads from this size on are compressed.
+const COMPRESS_FROM: usize = 1024;
+/// Payloads from this size on are compressed off the loop.
+const COMPRESS_ASIDE: usize = 64 * 1024;
+
+/// An engine answer.
+pub type Reply = Response<Full<Bytes>>;
+
+/// The connection must be cut without an answer.
+#[derive(Debug)]
+pub struct Cut;
+
+/// The error answers, with the numbers that clients know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No known transport.
+    Transport = 0,
+    /// No such session.
+    Sid = 1,
+    /// Not a GET, but no session either.
+    Method = 2,
+    /// The session is on another transport.
+    Request = 3,
+}
+
+impl Refusal {
+    /// The plain message, as a refused upgrade has it.
+    pub fn message(self) -> &'static str {
+        match self {
+            Refusal::Transport => "Transport unknown",
+            Refusal::Sid => "Session ID unknown",
+            Refusal::Method => "Bad handshake method",
+            Refusal::Request => "Bad request",
+        }
+    }
+
+    /// The answer to a polling request.
+    pub fn reply(self) -> Reply {
+        let body = format!(r#"{{"code":{},"message":"{}"}}"#, self as u8, self.message());
+        reply(StatusCode::BAD_REQUEST, "application/json", body)
+    }
+}
+
+/// An answer with a type and a body.
+pub fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+}
+
+fn failed() -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    reply
+}
+
+impl Engine {
+    /// Answers a request that is no upgrade. Checked in the order of section 1.6.
+    ///
+    /// # Errors
+    /// When the connection is to be cut: the body was too long.
+    pub async fn polling<B>(self: Rc<Self>, request: Request<B>) -> Result<Reply, Cut>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let query = Query::parse(request.uri().query());
+        let Some(transport) = query.transport else { return Ok(Refusal::Transport.reply()) };
+        let method = request.method();
+        let Some(sid) = &query.sid else {
+            return Ok(match (method, transport) {
+                (&Method::GET, Transport::Polling) => self.open_polling(request.headers(), &query),
+                (&Method::GET, Transport::WebSocket) => Refusal::Request.reply(),
+                _ => Refusal::Method.reply(),
+            });
+        };
+        let Some(key) = self.find(sid) else { return Ok(Refusal::Sid.reply()) };
+        if transport != Transport::Polling || !self.is_polling(key) {
+            return Ok(Refusal::Request.reply());
+        }
+        match *method {
+            Method::GET => Ok(self.get(key, request.headers(), query.jsonp.as_deref()).await),
+            Method::POST => self.post(key, request, query.jsonp.is_some()).await,
+            _ => Ok(failed()),
+        }
+    }
+
+    fn is_polling(&self, key: Key) -> bool {
+        self.table.borrow_mut().get(key).is_some_and(|entry| entry.session.wire().is_none())
+    }
+
+    fn open_polling(&self, headers: &HeaderMap, query: &Query) -> Reply {
+        let Some((_, sid)) = self.open(Session::polling, headers) else {
+            return Refusal::Sid.reply(); // the server is stopping: the client tries again
+        };
+        let packet = self.open_packet(&sid, r#""websocket""#);
+        let mut payload = Vec::new();
+        packet.append_to_payload(&mut payload);
+        answer(encode_jsonp(payload, query.jsonp.as_deref()), headers)
+    }
+
+    async fn get(self: &Rc<Self>, key: Key, headers: &HeaderMap, jsonp: Option<&str>) -> Reply {
+        let (reply, answered) = oneshot::channel();
+        match self.poll(key, reply) {
+            Polled::Held => {}
+            Polled::WrongTransport => return Refusal::Request.reply(),
+            Polled::Conflict => {
+                self.end(key, End::Client);
+                return failed();
+            }
+        }
+        // A client that drops its GET drops this future: that ends the session (section 2.6).
+        let mut hold = EndOnDrop { engine: self, key, armed: true };
+        let frames = match answered.await {
+            Ok(Answer::Packets(frames)) => frames,
+            Ok(Answer::Conflict) => Vec::new(),
+            Err(_) => {
+                hold.armed = false;
+                return Refusal::Sid.reply();
+            }
+        };
+        let payload = encode_jsonp(join(&frames), jsonp);
+        let control = matches!(&frames[..], [frame] if frame.payload().len() == 1);
+        let coding = if control || payload.len() < COMPRESS_FROM {
+            None
+        } else {
+            Coding::preferred(headers)
+        };
+        let reply = match coding {
+            None => answer(payload, headers),
+            Some(coding) => compressed(payload, coding, headers).await,
+        };
+        hold.armed = false;
+        reply
+    }
+
+    async fn post<B>(
+        self: &Rc<Self>,
+        key: Key,
+        request: Request<B>,
+        jsonp: bool,
+    ) -> Result<Reply, Cut>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let begun = self.table.borrow_mut().get(key).map(|entry| entry.session.begin_post());
+        match begun {
+            Some(Posted::Begun) => {}
+            Some(Posted::Conflict) => {
+                self.end(key, End::Client);
+                return Ok(failed());
+            }
+            Some(Posted::WrongTransport) | None => return Ok(Refusal::Request.reply()),
+        }
+        // A POST that breaks off ends the session too.
+        let mut hold = EndOnDrop { engine: self, key, armed: true };
+        let body = match Limited::new(request.into_body(), self.max_payload).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => {
+                drop(hold);
+                let too_long = error.downcast_ref::<LengthLimitError>().is_some();
+                tracing::debug!(too_long, "a polling body was not complete");
+                return Err(Cut);
+            }
+        };
+        hold.armed = false;
+        if let Some(entry) = self.table.borrow_mut().get(key) {
+            entry.session.end_post();
+        }
+        let text = String::from_utf8_lossy(&body);
+        let form = if jsonp { packet::jsonp_payload(&text) } else { None };
+        for packet in packet::payload(form.as_deref().unwrap_or(&text)) {
+            if !self.receive(key, &packet) {
+                break;
+            }
+        }
+        // A client that sends faster than Redis stores gets its answer later.
+        while let Some(go_on) = self.paused(key) {
+            go_on.notified().await;
+        }
+        Ok(reply(StatusCode::OK, "text/html", "ok"))
+    }
+}
+
+/// Ends a session unless it is disarmed: the request that it belongs to broke off.
+struct EndOnDrop<'a> {
+    engine: &'a Rc<Engine>,
+    key: Key,
+    armed: bool,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.engine.end(self.key, End::TransportClosed);
+        }
+    }
+}
+
+fn join(frames: &[Frame]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(frames.iter().map(Frame::size).sum());
+    for (i, frame) in frames.iter().enumerate() {
+        if i > 0 {
+            payload.push(SEPARATOR);
+        }
+        frame.append_to_payload(&mut payload);
+    }
+    payload
+}
+
+fn encode_jsonp(payload: Vec<u8>, jsonp: Option<&str>) -> Vec<u8> {
+    let Some(number) = jsonp else { return payload };
+    let mut out = format!("___eio[{number}](").into_bytes();
+    let text = String::from_utf8_lossy(&payload);
+    let mut literal = Vec::new();
+    crate::js::write_string(&text, &mut literal);
+    // The two line separators are no characters of a script's string in old browsers.
+    let literal = String::from_utf8_lossy(&literal)
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029");
+    out.extend_from_slice(literal.as_bytes());
+    out.extend_from_slice(b");");
+    out
+}
+
+fn answer(payload: Vec<u8>, headers: &HeaderMap) -> Reply {
+    let mut reply = reply(StatusCode::OK, "text/plain; charset=UTF-8", payload);
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    let agent = String::from_utf8_lossy(agent.unwrap_or_default());
+    // Old Internet Explorers get the header that keeps their script filter away (section 1.5).
+    if agent.contains(";MSIE") || agent.contains("Trident/") {
+        reply.headers_mut().insert("x-xss-protection", HeaderValue::from_static("0"));
+    }
+    reply
+}
+
+/// A content coding that payloads may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// `gzip`.
+    Gzip,
+    /// `deflate`, in zlib's format.
+    Deflate,
+}
+
+impl Coding {
+    /// What `Accept-Encoding` prefers among gzip and deflate; gzip wins a tie (section 2.8).
+    pub fn preferred(headers: &HeaderMap) -> Option<Coding> {
+        let texts: Vec<_> =
+            headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).collect();
+        let text = texts.join(",");
+        let weight = |name: &str| {
+            let named = |part: &str| {
+                let (coding, q) = part.split_once(';').unwrap_or((part, "q=1"));
+                let q = q.trim().strip_prefix("q=").and_then(|q| q.trim().parse::<f32>().ok());
+                (coding.trim().eq_ignore_ascii_case(name)).then(|| q.unwrap_or(1.0))
+            };
+            text.split(',').find_map(named)
+        };
+        let any = weight("*").unwrap_or(0.0);
+        let gzip = weight("gzip").unwrap_or(any);
+        let deflate = weight("deflate").unwrap_or(any);
+        match (gzip > 0.0, deflate > gzip) {
+            (_, true) => Some(Coding::Deflate),
+            (true, false) => Some(Coding::Gzip),
+            _ => None,
+        }
+    }
+
+    /// The name in `Content-Encoding`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Coding::Gzip => "gzip",
+            Coding::Deflate => "deflate",
+        }
+    }
+
+    /// Compresses.
+    pub fn encode(self, data: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let done = match self {
+            Coding::Gzip => {
+                let mut out = flate2::write::GzEncoder::new(Vec::new(), Compression::default());
+                out.write_all(data).and_then(|()| out.finish())
+            }
+            Coding::Deflate => {
+                let mut out = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
+                out.write_all(data).and_then(|()| out.finish())
+            }
+        };
+        done.unwrap_or_default() // writing to memory does not fail
+    }
+}
+
+async fn compressed(payload: Vec<u8>, coding: Coding, headers: &HeaderMap) -> Reply {
+    let body = if payload.len() < COMPRESS_ASIDE {
+        coding.encode(&payload)
+    } else {
+        match tokio::task::spawn_blocking(move || coding.encode(&payload)).await {
+            Ok(body) => body,
+            Err(_) => return failed(),
+        }
+    };
+    let mut reply = answer(body, headers);
+    reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codings_are_chosen_by_weight() {
+        let choice = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(text));
+            Coding::preferred(&headers)
+        };
+        assert_eq!(choice("gzip, deflate, br"), Some(Coding::Gzip));
+        assert_eq!(choice("deflate"), Some(Coding::Deflate));
+        assert_eq!(choice("gzip;q=0.5, deflate;q=0.8"), Some(Coding::Deflate));
+        assert_eq!(choice("gzip;q=0"), None);
+        assert_eq!(choice("br"), None);
+        assert_eq!(choice("*"), Some(Coding::Gzip));
+    }
+}

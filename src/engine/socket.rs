@@ -1,0 +1,202 @@
+//! A WebSocket connection: the write side, and the task that reads (`realtime.md` section 3).
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    rc::Rc,
+    time::Duration,
+};
+
+use tokio::{net::TcpStream, sync::Notify};
+
+use super::{
+    frame::Frame,
+    session::{Queue, Wire},
+};
+
+/// How much is merged into one write.
+const CHUNK: usize = 64 * 1024;
+
+/// How long a closed connection may take to answer the close frame.
+pub const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The write side. Bytes wait here only when the kernel took a part of a write.
+pub struct Socket {
+    stream: TcpStream,
+    unsent: RefCell<Vec<u8>>,
+    closing: Cell<bool>,
+    /// Since when, in milliseconds of the engine, the kernel takes nothing.
+    blocked: Cell<Option<u64>>,
+    /// Wakes the reading task when it must stop.
+    pub gone: Notify,
+}
+
+/// What a write came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Everything is with the kernel.
+    All,
+    /// The kernel's buffer is full: [`Socket::drain`] must go on.
+    Blocked,
+    /// The connection is lost.
+    Lost,
+}
+
+impl Socket {
+    /// Takes over a stream after the handshake.
+    pub fn new(stream: TcpStream) -> Rc<Socket> {
+        Rc::new(Socket {
+            stream,
+            unsent: RefCell::default(),
+            closing: Cell::new(false),
+            blocked: Cell::new(None),
+            gone: Notify::new(),
+        })
+    }
+
+    /// The stream, to read from.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Whether a close frame was sent: what comes in now has no effect.
+    pub fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// Since when the kernel takes nothing, in milliseconds of the engine.
+    pub fn blocked_since(&self) -> Option<u64> {
+        self.blocked.get()
+    }
+
+    /// Writes as much of the queue as the kernel takes, merging small frames. `scratch` is a
+    /// buffer that all connections share; `now` is the engine's time.
+    pub fn write(&self, queue: &mut Queue, scratch: &mut Vec<u8>, now: u64) -> Written {
+        if self.closing.get() {
+            return Written::All;
+        }
+        if !self.unsent.borrow().is_empty() {
+            self.blocked.set(self.blocked.get().or(Some(now)));
+            return Written::Blocked;
+        }
+        while let Some(first) = queue.front() {
+            let single = queue.len() == 1 || first.size() >= CHUNK;
+            let sent = if single {
+                let frame = first.clone();
+                queue.pop();
+                self.send_bytes(frame.wire())
+            } else {
+                scratch.clear();
+                while let Some(frame) = queue.front()
+                    && (scratch.is_empty() || scratch.len() + frame.size() <= CHUNK)
+                {
+                    scratch.extend_from_slice(frame.wire());
+                    queue.pop();
+                }
+                self.send_bytes(scratch)
+            };
+            match sent {
+                Ok(true) => self.blocked.set(None),
+                Ok(false) => {
+                    self.blocked.set(self.blocked.get().or(Some(now)));
+                    return Written::Blocked;
+                }
+                Err(_) => return Written::Lost,
+            }
+        }
+        queue.pop(); // gives the buffer of the empty queue back
+        Written::All
+    }
+
+    /// True if the kernel took everything; what it did not take is kept.
+    fn send_bytes(&self, bytes: &[u8]) -> io::Result<bool> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.stream.try_write(rest) {
+                Ok(n) => rest = &rest[n..],
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    *self.unsent.borrow_mut() = rest.to_vec();
+                    return Ok(false);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits until the kernel took the rest of a partial write, or the connection closes. `now`
+    /// tells the engine's time.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn drain(&self, now: impl Fn() -> u64) -> io::Result<()> {
+        while !self.closing.get() {
+            self.stream.writable().await?;
+            let mut unsent = self.unsent.borrow_mut();
+            match self.stream.try_write(&unsent) {
+                Ok(n) if n == unsent.len() => {
+                    *unsent = Vec::new();
+                    self.blocked.set(None);
+                    break;
+                }
+                Ok(n) => {
+                    unsent.drain(..n);
+                    self.blocked.set(Some(now()));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a close frame, with a status code if there is one, and stops writing. The reading
+    /// task waits a little for the answer and then drops the connection.
+    pub fn close_with(&self, code: Option<u16>) {
+        if self.closing.replace(true) {
+            return;
+        }
+        let frame: &[u8] = match code {
+            Some(code) => &[0x88, 2, code.to_be_bytes()[0], code.to_be_bytes()[1]],
+            None => &[0x88, 0],
+        };
+        // Behind half a frame a close frame can't be read: then the connection just ends.
+        if self.unsent.borrow().is_empty() {
+            let _ = self.stream.try_write(frame);
+        }
+        self.gone.notify_one();
+    }
+
+    /// Lets go of the connection. One that stands still is reset, so that the kernel does not keep
+    /// what it could not send.
+    pub fn abandon(&self) {
+        self.closing.set(true);
+        if self.blocked.get().is_some() {
+            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// Answers a ping of the WebSocket protocol. Behind half a frame it is left out, as a reader
+    /// that is so far behind has other worries.
+    pub fn pong(&self, payload: &[u8]) {
+        if self.unsent.borrow().is_empty() && !self.closing.get() {
+            let mut frame = vec![0x8a, payload.len().min(125) as u8];
+            frame.extend_from_slice(payload);
+            let _ = self.send_bytes(&frame);
+        }
+    }
+}
+
+impl Wire for Rc<Socket> {
+    fn send(&self, frame: &Frame) {
+        let _ = self.send_bytes(frame.wire());
+    }
+
+    fn close(&self) {
+        self.close_with(None);
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(self, other)
+    }
+}

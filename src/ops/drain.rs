@@ -1,0 +1,59 @@
+//! The stop: nothing that was accepted is lost, and nobody hangs (`realtime.md` section 12.4).
+
+use std::rc::Rc;
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+    time::{Duration, sleep, timeout},
+};
+
+use super::exit::{Failure, SECOND_SIGNAL};
+use crate::app::App;
+
+/// What is left to let last answers and close frames leave.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// Returns at the first SIGTERM or SIGINT.
+pub async fn until_told() {
+    next_signal().await;
+}
+
+async fn next_signal() {
+    let mut signals: Vec<Signal> = [SignalKind::terminate(), SignalKind::interrupt()]
+        .into_iter()
+        .filter_map(|kind| signal(kind).ok())
+        .collect();
+    std::future::poll_fn(|cx| {
+        let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+        if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+/// Stops accepting, ends all sessions, and waits for the store to take what their users sent and
+/// that they left. A second signal ends the program at once.
+///
+/// # Errors
+/// If held events had to be given up.
+pub async fn run(
+    app: &Rc<App>,
+    stop: &watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+) -> Result<(), Failure> {
+    tracing::info!(sockets = app.chat.online(), held = app.chat.waiting(), "stopping");
+    tokio::task::spawn_local(async {
+        next_signal().await;
+        std::process::exit(SECOND_SIGNAL);
+    });
+    stop.send_replace(true);
+    let _ = accepting.await;
+    app.engine.end_all();
+    let settled = timeout(app.config.drain_timeout, app.chat.until_settled()).await;
+    sleep(FAREWELL).await;
+    match settled {
+        Ok(()) => Ok(()),
+        Err(_) => Err(Failure::GivenUp(app.chat.waiting())),
+    }
+}

@@ -1,0 +1,48 @@
+//! The part of Socket.IO's protocol 5 that the chat uses: one namespace, events in and out, binary
+//! attachments, no acknowledgements (`realtime.md` section 7).
+
+pub mod packet;
+
+use crate::{
+    engine::frame::Frame,
+    js::{self, Json},
+};
+
+/// The text of an event packet with its Engine.IO digit, from JSON text: `42["name",data]`.
+pub fn event(name: &str, data: &[u8]) -> Frame {
+    let mut out = Vec::with_capacity(data.len() + name.len() + 8);
+    out.extend_from_slice(b"42[");
+    js::write_string(name, &mut out);
+    out.push(b',');
+    out.extend_from_slice(data);
+    out.push(b']');
+    Frame::text(&out)
+}
+
+/// An event whose data may hold binary: then the packet is followed by its attachments
+/// (section 7.7).
+pub fn event_with_attachments(name: &str, data: &Json) -> Vec<Frame> {
+    let mut text = Vec::new();
+    let mut attachments = Vec::new();
+    data.write_with_attachments(&mut text, &mut attachments);
+    if attachments.is_empty() {
+        return vec![event(name, &text)];
+    }
+    let mut out = format!("45{}-[", attachments.len()).into_bytes();
+    js::write_string(name, &mut out);
+    out.push(b',');
+    out.extend_from_slice(&text);
+    out.push(b']');
+    let attachments = attachments.iter().map(|data| Frame::binary(data));
+    std::iter::once(Frame::text(&out)).chain(attachments).collect()
+}
+
+/// The answer to CONNECT (section 7.1).
+pub fn connected(sid: &str) -> Frame {
+    Frame::text(format!(r#"40{{"sid":"{sid}"}}"#).as_bytes())
+}
+
+/// The refusal of a namespace, with its name as sent (section 7.2).
+pub fn invalid_namespace(name: &str) -> Frame {
+    Frame::text(format!(r#"44{name},{{"message":"Invalid namespace"}}"#).as_bytes())
+}

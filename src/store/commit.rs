@@ -1,0 +1,52 @@
+//! Ordered writes of the realtime side: stored and announced together, exactly once.
+
+/// One write with its announcements. Either all of it happens or nothing does, once, in the order
+/// in which commits were made; also when the link to the store is cut in the middle.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// User ids that are put into the online set.
+    pub online: Vec<String>,
+    /// A user id that is taken out of the online set.
+    pub offline: Option<String>,
+    /// A message that is stored.
+    pub message: Option<StoredMessage>,
+    /// Envelopes for the other instances, in order, published after the writes.
+    pub publish: Vec<Vec<u8>>,
+}
+
+/// A message on its way into a room.
+#[derive(Debug)]
+pub struct StoredMessage {
+    /// The room's id.
+    pub room: String,
+    /// Text of the score, checked to be one.
+    pub score: String,
+    /// The message's JSON.
+    pub member: Vec<u8>,
+}
+
+impl Commit {
+    /// Bytes that the commit holds while it waits.
+    pub fn size(&self) -> usize {
+        let message =
+            self.message.as_ref().map_or(0, |m| m.room.len() + m.score.len() + m.member.len());
+        let ids = self.online.iter().chain(&self.offline).map(String::len).sum::<usize>();
+        message + ids + self.publish.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stored and announced. `room_was_new` if the message's room had neither a name nor messages
+    /// before it.
+    Done {
+        /// Whether the message made its room.
+        room_was_new: bool,
+    },
+    /// The store refused: nothing was stored or announced. The reason is in the log.
+    Refused,
+}
+
+/// Called once with the outcome of a commit, in the order of the commits.
+pub type Then = Box<dyn FnOnce(Outcome)>;

@@ -1,0 +1,294 @@
+//! The storage interface: domain verbs with their guarantees, over a plain enum of backends.
+//!
+//! Not a trait of Redis commands: that would force every other backend to emulate Redis.
+
+pub mod commit;
+pub mod redis;
+pub mod seed;
+
+use std::fmt;
+
+use self::commit::{Commit, Then};
+
+/// Why a verb could not be done.
+#[derive(Debug, Clone)]
+pub enum StoreError {
+    /// The store can't be reached, or did not answer in time: 503, and it may be tried again.
+    Unavailable(String),
+    /// The store refused the command (wrong type, out of memory, read-only …): 500.
+    Refused(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Unavailable(why) => write!(f, "the store is unavailable: {why}"),
+            StoreError::Refused(why) => write!(f, "the store refused: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// What a verb returns.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What the log-in of a known name needs (`http-and-redis.md` section 2, `/login`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The text after the last `:` of the value of `username:<name>`.
+    pub id: String,
+    /// The bcrypt hash, if the user's hash has one.
+    pub password_hash: Option<String>,
+}
+
+/// The outcome of a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registration {
+    /// A new user with this id.
+    Created(i64),
+    /// Somebody has the name already; nothing was written.
+    Taken,
+}
+
+/// A user as `/users` shows one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Absent if the user's hash has no such field.
+    pub username: Option<String>,
+    /// Whether the id is in `online_users`.
+    pub online: bool,
+}
+
+/// A room in a user's list. Rooms that have neither a name nor messages are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomRow {
+    /// A room with a name of its own.
+    Named {
+        /// Room id.
+        id: String,
+        /// The name.
+        name: String,
+    },
+    /// A private room: the names of the users that the two parts of its id stand for.
+    Private {
+        /// Room id.
+        id: String,
+        /// The users' names, in the order of the id; `None` for an unknown user.
+        names: [Option<String>; 2],
+    },
+    /// A room without a name whose id has not exactly two parts: the whole answer is a 400.
+    Malformed,
+}
+
+/// The general room as `/room/0/preload` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preload {
+    /// The room's name; `None` if the key is absent.
+    pub name: Option<String>,
+    /// Up to 21 stored members, newest first.
+    pub messages: Vec<Vec<u8>>,
+}
+
+/// What there is of a room, as the realtime side needs to know before it stores a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomState {
+    /// Whether the room has a name key. Only its existence counts, not its content.
+    pub named: bool,
+    /// What stands under the room's own key.
+    pub kind: RoomKind,
+}
+
+/// What stands under a room's own key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomKind {
+    /// Nothing: no message was stored yet.
+    Absent,
+    /// Messages.
+    SortedSet,
+    /// Something else: messages can be neither read nor stored.
+    Other,
+}
+
+/// The store in use. Cheap to clone.
+///
+/// Every verb fails with [`StoreError::Unavailable`] at once while the store is away, and within
+/// `REDIS_TIMEOUT` when it stops answering; of a writing verb it is then unknown whether it was
+/// done. [`StoreError::Refused`] means that the store answered with an error, such as a key of
+/// another type. Unless said otherwise a verb is one round trip, however large.
+///
+/// Texts are read as UTF-8, with U+FFFD for what is none; session documents and messages are bytes.
+#[derive(Clone)]
+pub enum Store {
+    /// The drop-in: the original's keys on a Redis that Node servers may share.
+    Redis(redis::RedisStore),
+}
+
+impl Store {
+    /// Adds a write to the ordered ones. `then` is called once with its outcome, in the order of
+    /// the writes; while the store is away the write waits.
+    pub fn commit(&self, commit: Commit, then: Then) {
+        match self {
+            Self::Redis(redis) => redis.journal().push(commit, then),
+        }
+    }
+
+    /// Number of ordered writes that wait or are under way.
+    pub fn held(&self) -> usize {
+        match self {
+            Self::Redis(redis) => redis.journal().len(),
+        }
+    }
+
+    /// Bytes of the ordered writes that wait or are under way.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Redis(redis) => redis.journal().bytes(),
+        }
+    }
+
+    /// Returns when no ordered write waits.
+    pub async fn until_settled(&self) {
+        match self {
+            Self::Redis(redis) => redis.journal().until_empty().await,
+        }
+    }
+
+    /// Returns when the store can be asked.
+    pub async fn until_up(&self) {
+        match self {
+            Self::Redis(redis) => redis.link().until_up().await,
+        }
+    }
+
+    // Sessions (section 6).
+
+    /// The document of a session, whose life is renewed to a day in the same step.
+    pub async fn session_load(&self, sid: &str) -> Result<Option<Vec<u8>>> {
+        match self {
+            Store::Redis(store) => store.session_load(sid).await,
+        }
+    }
+
+    /// The document of a session. Its life stays as it is: the look of a socket renews nothing.
+    pub async fn session_peek(&self, sid: &str) -> Result<Option<Vec<u8>>> {
+        match self {
+            Store::Redis(store) => store.session_peek(sid).await,
+        }
+    }
+
+    /// Stores a session for that many seconds, over any that has the id already. Once this has
+    /// returned, every server on the same store finds it.
+    pub async fn session_create(&self, sid: &str, text: &str, seconds: u64) -> Result<()> {
+        match self {
+            Store::Redis(store) => store.session_create(sid, text, seconds).await,
+        }
+    }
+
+    /// Replaces the document of a session that still exists, and sets its life in seconds. `false`
+    /// if it is gone; it is not brought back then, so that a slow request can't undo a logout.
+    pub async fn session_replace(&self, sid: &str, text: &str, seconds: u64) -> Result<bool> {
+        match self {
+            Store::Redis(store) => store.session_replace(sid, text, seconds).await,
+        }
+    }
+
+    /// Deletes a session, if it exists.
+    pub async fn session_delete(&self, sid: &str) -> Result<()> {
+        match self {
+            Store::Redis(store) => store.session_delete(sid).await,
+        }
+    }
+
+    // Users (section 2).
+
+    /// What the log-in of a name needs; `None` if nobody has the name. Names are compared byte for
+    /// byte. A user whose hash or password is missing has no `password_hash`. Two round trips.
+    pub async fn find_login(&self, name: &str) -> Result<Option<Login>> {
+        match self {
+            Store::Redis(store) => store.find_login(name).await,
+        }
+    }
+
+    /// Registers a user under the next id and puts them into the general room, in one step: of two
+    /// registrations of one name one is `Taken`, and a user is written wholly or not at all.
+    pub async fn create_user(&self, name: &str, password_hash: &str) -> Result<Registration> {
+        match self {
+            Store::Redis(store) => store.create_user(name, password_hash).await,
+        }
+    }
+
+    /// The users with these ids, in the order of the ids; `None` for an id that no user has.
+    pub async fn users(&self, ids: &[String]) -> Result<Vec<Option<User>>> {
+        match self {
+            Store::Redis(store) => store.users(ids).await,
+        }
+    }
+
+    /// The ids and users that are online, in no particular order; ids without a user are left out.
+    /// Two round trips.
+    pub async fn online_users(&self) -> Result<Vec<(String, User)>> {
+        match self {
+            Store::Redis(store) => store.online_users().await,
+        }
+    }
+
+    /// The names of two users; `None` for an unknown user or one without a name.
+    pub async fn user_names(&self, ids: [&str; 2]) -> Result<[Option<String>; 2]> {
+        match self {
+            Store::Redis(store) => store.user_names(ids).await,
+        }
+    }
+
+    // Rooms (section 2).
+
+    /// Puts a room into both users' lists and returns their names, all in the order given. Doing it
+    /// again changes nothing. The users need not exist.
+    pub async fn create_private_room(
+        &self,
+        user1: &str,
+        user2: &str,
+        room: &str,
+    ) -> Result<[Option<String>; 2]> {
+        match self {
+            Store::Redis(store) => store.create_private_room(user1, user2, room).await,
+        }
+    }
+
+    /// The rooms in a user's list, in the store's order. Rooms without name and messages are left
+    /// out; after a [`RoomRow::Malformed`] there are no more rows. Two round trips.
+    pub async fn rooms_of(&self, user: &str) -> Result<Vec<RoomRow>> {
+        match self {
+            Store::Redis(store) => store.rooms_of(user).await,
+        }
+    }
+
+    /// Whether a room has messages. A key of another type counts too, as in the original.
+    pub async fn room_exists(&self, room: &str) -> Result<bool> {
+        match self {
+            Store::Redis(store) => store.room_exists(room).await,
+        }
+    }
+
+    /// Messages of a room, newest first, from index `start` to index `stop`, both included; negative
+    /// ones count from the oldest. `None` if the room has no messages at all.
+    pub async fn history(&self, room: &str, start: i64, stop: i64) -> Result<Option<Vec<Vec<u8>>>> {
+        match self {
+            Store::Redis(store) => store.history(room, start, stop).await,
+        }
+    }
+
+    /// Name and newest messages of the general room.
+    pub async fn preload(&self) -> Result<Preload> {
+        match self {
+            Store::Redis(store) => store.preload().await,
+        }
+    }
+
+    /// What there is of a room.
+    pub async fn room_state(&self, room: &str) -> Result<RoomState> {
+        match self {
+            Store::Redis(store) => store.room_state(room).await,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The drop-in store: the original's keys on a Redis that Node servers may share.
+//!
+//! Keys are in [`crate::contract::keys`]; command sequences in `http-and-redis.md` section 8. What
+//! the original asks one after the other goes in one pipeline here, which clients can't see.
+
+mod connect;
+mod journal;
+pub mod link;
+mod reply;
+mod rooms;
+mod sessions;
+mod start;
+mod users;
+
+use redis::Pipeline;
+
+pub(crate) use self::connect::{Backoff, reason, server_text, timed_out, within};
+use self::{journal::Journal, link::Link, reply::Replies};
+use crate::store::Result;
+
+/// The store on Redis. Its verbs are documented at [`crate::store::Store`].
+#[derive(Clone)]
+pub struct RedisStore {
+    link: Link,
+    journal: Journal,
+}
+
+impl RedisStore {
+    /// A store over a link for single verbs and one for ordered writes. `process` is a name that no
+    /// other process ever has.
+    pub fn new(link: Link, ordered: Link, process: &str) -> Self {
+        Self { link, journal: Journal::start(ordered, process) }
+    }
+
+    /// The link for single verbs.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// The ordered writes.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// One round trip.
+    async fn ask(&self, pipeline: &Pipeline) -> Result<Replies> {
+        Ok(Replies::new(self.link.query(pipeline).await?))
+    }
+}
