@@ -21,6 +21,11 @@ export function stock(base, { version = '3.0', transport = 'upgrading', cookie, 
   for (const event of events) socket.on(event, (data) => socket.log.push([event, data]));
   /** The transport in use, once the upgrade is over. */
   socket.transportName = () => socket.io.engine?.transport?.name;
+  /** Ends it for good: a socket that was refused its namespace does not end its connection by itself. */
+  socket.shut = () => {
+    socket.close();
+    socket.io._close();
+  };
   return socket;
 }
 

@@ -115,7 +115,7 @@ describe('the path on the 404 page', () => {
     test(path, async () => expectNotFoundPage(await asPablo(path), { shown: text }));
   }
   test('never has markup from the request', async () => {
-    for (const path of ['/<script>', '/%3Cscript%3E', '/a`b', '/?x=<b>', '/nope?<b>']) {
+    for (const path of ['/<script>', '/%3Cscript%3E', '/a`<b>', '/nope?<b>']) {
       const response = await asPablo(path);
       assert.doesNotMatch(response.text, /<script>|<b>/, path);
     }

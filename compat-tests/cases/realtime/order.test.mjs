@@ -27,6 +27,7 @@ for (const count of [200, 1000]) {
     for (let i = 0; i < count; i += 1) sender.emit('message', message(a, room, String(i), i));
     await received(receiver, count);
     await received(sender, count);
+    await world.settled(sender, a);
     const published = world.bus.since(since).map(({ data }) => Number(data.message));
     assert.deepEqual(series(published, count), whole(count));
     return {

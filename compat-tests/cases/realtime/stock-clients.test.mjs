@@ -10,7 +10,7 @@ const { scenario, restart } = suite();
 async function client(world, user, options, rooms = []) {
   const since = world.bus.mark();
   const socket = stock(world.base, { cookie: user?.cookie, ...options });
-  world.sockets.push({ close: () => socket.close() });
+  world.sockets.push({ close: socket.shut });
   await connected(socket);
   if (user) await world.bus.presence('user.connected', user.id, since);
   for (const room of rooms) socket.emit('room.join', room);

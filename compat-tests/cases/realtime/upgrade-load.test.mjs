@@ -14,7 +14,7 @@ async function withClients(clients, run) {
   try {
     return await run(clients);
   } finally {
-    for (const client of clients) client.close();
+    for (const client of clients) client.shut();
   }
 }
 
