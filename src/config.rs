@@ -12,9 +12,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum, builder::NonEmptyS
 #[command(version, about, max_term_width = 100, args_override_self = true)]
 pub struct Config {
     /// TCP port to listen on, on all addresses, when PORT is not set. Read like JavaScript's
-    /// parseInt: "4107abc" is 4107. [default: 4000]
-    #[arg(value_name = "PORT")]
-    pub port_argument: Option<String>,
+    /// parseInt: "4107abc" is 4107. Further arguments are ignored. [default: 4000]
+    #[arg(value_name = "PORT", num_args = 0..)]
+    pub port_argument: Vec<String>,
 
     /// TCP port to listen on, on 0.0.0.0. Wins over the argument.
     #[arg(long, env = "PORT", value_name = "PORT")]
@@ -205,8 +205,8 @@ impl Config {
             else {
                 continue;
             };
-            // An empty variable counts as not set, as the original's `||` has it.
-            if std::env::var_os(env).is_some_and(|v| !v.is_empty()) {
+            // Also one that is set to nothing keeps what `.env` says away.
+            if std::env::var_os(env).is_some() {
                 continue;
             }
             if let Some(value) = file.get(env).filter(|v| !v.is_empty()) {
@@ -214,7 +214,7 @@ impl Config {
             }
         }
         all.extend(args);
-        // Unset, for the same reason, what is set to nothing.
+        // What is set to nothing has its default, as the original's `||` has it.
         let command = command.mut_args(|arg| {
             let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());
             if empty { arg.env(None::<&str>) } else { arg }
@@ -234,7 +234,7 @@ impl Config {
         if self.compat == Compat::Safe {
             return Err("COMPAT=safe is not built yet; use COMPAT=exact (the default)".into());
         }
-        self.resolved = match (&self.port, &self.port_argument) {
+        self.resolved = match (&self.port, self.port_argument.first()) {
             (Some(text), _) => {
                 let port = text.trim().parse::<u16>();
                 let port = port.map_err(|_| {

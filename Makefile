@@ -1,0 +1,41 @@
+# One target per habit. `make` lists them.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BINARY := target/release/redis-chat-server
+# What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
+NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl
+
+.PHONY: help run check test build needs compat-packages
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: build ## build and serve on http://localhost:4000 (needs a Redis, see README.md)
+	@echo "Serving on http://localhost:$${PORT:-4000} with the Redis at $${REDIS_ENDPOINT_URL:-127.0.0.1:6379}"
+	@exec $(BINARY)
+
+build:
+	cargo build --release --locked
+
+check: ## formatting, lints and documentation
+	cargo fmt --all --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet
+
+test: needs check build compat-packages ## everything: checks, Rust tests, the black-box suite
+	cargo test --locked --quiet
+	cd compat-tests && npm test --silent
+
+compat-packages:
+	@cd compat-tests && if ! npm ls --silent >/dev/null 2>&1; then \
+	  echo "Installing the npm packages of compat-tests"; \
+	  npm ci --ignore-scripts --no-audit --no-fund; fi
+
+needs:
+	@missing=""; for pair in $(NEEDED); do \
+	  command -v "$${pair%%=*}" >/dev/null || missing="$$missing $${pair##*=}"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "Installing from Debian:$$missing"; \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; fi
