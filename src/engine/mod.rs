@@ -13,23 +13,20 @@ pub mod query;
 pub mod reader;
 pub mod session;
 pub mod socket;
+mod table;
 pub mod upgrade;
 pub mod wheel;
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::HashMap,
     path::Path,
     rc::{Rc, Weak},
     time::Instant,
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{HeaderMap, Request, Response, body::Incoming};
-use rand::Rng;
-use slab::Slab;
 use tokio::{sync::Notify, task::spawn_local};
 
 use self::{
@@ -38,7 +35,7 @@ use self::{
     polling::Cut,
     session::{Answer, End, Limits, Millis, Polled, Session, Step},
     socket::{Socket, Written},
-    wheel::{TICK_MS, Wheel},
+    table::{Entry, Sid, Table, new_sid},
 };
 use crate::config::Config;
 
@@ -84,67 +81,6 @@ pub trait Application {
     fn message(self: Rc<Self>, key: Key, data: Data<'_>) -> Result<(), Malformed>;
     /// The session ended; its key is not valid any more.
     fn closed(self: Rc<Self>, key: Key, why: End);
-}
-
-/// An engine session id: 20 characters, unguessable.
-type Sid = [u8; 20];
-
-struct Entry {
-    generation: u32,
-    sid: Sid,
-    session: Session<Rc<Socket>>,
-    dirty: bool,
-    doomed: bool,
-    draining: bool,
-    /// The earliest tick at which the wheel reminds of this session.
-    reminded: u64,
-    /// Set while the session's input must wait; its readers wait for the notification.
-    pause: Option<Rc<Notify>>,
-}
-
-#[derive(Default)]
-struct Table {
-    sessions: Slab<Entry>,
-    by_sid: HashMap<Sid, Key>,
-    generation: u32,
-    dirty: Vec<Key>,
-    doomed: Vec<(Key, End)>,
-    wheel: Wheel,
-    draining: bool,
-}
-
-impl Table {
-    fn get(&mut self, key: Key) -> Option<&mut Entry> {
-        self.sessions.get_mut(key.index()).filter(|entry| entry.generation == key.generation)
-    }
-
-    /// Queues a packet and remembers the session for the flush. True if it is the first one.
-    fn push(&mut self, key: Key, frame: &Frame, limits: &Limits) -> bool {
-        let Some(entry) = self.get(key) else { return false };
-        if entry.doomed {
-            return false;
-        }
-        let doomed = !entry.session.push(frame.clone(), limits);
-        entry.doomed = doomed;
-        let newly = !std::mem::replace(&mut entry.dirty, true);
-        if doomed {
-            self.doomed.push((key, End::SlowReader));
-        }
-        if newly {
-            self.dirty.push(key);
-        }
-        newly && self.dirty.len() == 1 || doomed
-    }
-
-    fn remind(&mut self, key: Key, at: Millis) {
-        let tick = at.div_ceil(TICK_MS);
-        if let Some(entry) = self.get(key)
-            && tick < entry.reminded
-        {
-            entry.reminded = tick;
-            self.wheel.remind(tick, key);
-        }
-    }
 }
 
 /// The table of sessions and what drives them. Owned by one loop.
@@ -433,13 +369,4 @@ pub async fn handle(
     } else {
         engine.polling(request).await
     }
-}
-
-fn new_sid() -> Sid {
-    let mut random = [0; 15];
-    rand::rng().fill(&mut random);
-    let mut sid = [0; 20];
-    // 15 bytes are 20 characters exactly, so this can't fail.
-    let _ = URL_SAFE_NO_PAD.encode_slice(random, &mut sid);
-    sid
 }

@@ -384,3 +384,6 @@ impl<W: Wire> Session<W> {
 fn ms(duration: Duration) -> Millis {
     duration.as_millis() as Millis
 }
+
+#[cfg(test)]
+mod tests;
