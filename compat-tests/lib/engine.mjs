@@ -249,16 +249,19 @@ export class Ws extends Client {
 
   /** Stops and goes on reading the TCP stream: a client whose receive buffer fills up. */
   pause() {
+    this.paused = true;
     this.socket.pause();
   }
 
   resume() {
+    this.paused = false;
     this.socket.resume();
   }
 
   /** Ends with a close frame and waits for the answer. */
   async close(code = 1000) {
-    if (this.state !== 'open') return;
+    if (this.paused) this.socket.terminate();
+    if (this.paused || this.state !== 'open') return;
     this.socket.close(code);
     await this.closing(5000).catch(() => this.socket.terminate());
   }

@@ -9,8 +9,13 @@ export class Bus {
 
   static async open(redis) {
     const bus = new Bus();
-    bus.subscription = await redis.subscribe('MESSAGES', (text) => bus.#heard(text));
+    await bus.listen(redis);
     return bus;
+  }
+
+  /** Also hears `redis` from now on: one that has come back. */
+  async listen(redis) {
+    await redis.subscribe('MESSAGES', (text) => this.#heard(text));
   }
 
   #heard(text) {

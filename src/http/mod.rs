@@ -101,10 +101,10 @@ pub async fn handle(app: Rc<App>, request: Request<Incoming>) -> Result<Response
 async fn layers(app: &App, request: &Parts, incoming: Incoming) -> Result<Response<Body>, Error> {
     let target = Target::of(&request.uri);
     let body = body::read(&request.headers, incoming).await?;
-    if let Some(root) = &app.config.client_dir {
-        if let Some(file) = static_files::find(root, request, &target).await? {
-            return Ok(file);
-        }
+    if let Some(root) = &app.config.client_dir
+        && let Some(file) = static_files::find(root, request, &target).await?
+    {
+        return Ok(file);
     }
     let mut visitor = Visitor::load(app, &request.headers).await?;
     let answer = answer(app, request, &target, &mut visitor, body).await.unwrap_or_else(|why| {

@@ -167,7 +167,11 @@ fn collecting_is_inserting() {
         let pairs = (0..len).map(|place| {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let key = state >> 33;
-            let key = if key % 2 == 0 { format!("k{}", key % 31) } else { (key % 67).to_string() };
+            let key = if key.is_multiple_of(2) {
+                format!("k{}", key % 31)
+            } else {
+                (key % 67).to_string()
+            };
             (key, Json::Num(f64::from(place)))
         });
         let pairs: Vec<_> = pairs.collect();
