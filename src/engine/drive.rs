@@ -104,6 +104,7 @@ impl Engine {
         if !early.is_empty() {
             self.feed(key, &socket, &mut reader, &mut early.to_vec());
         }
+        drop(early); // even empty it keeps the HTTP connection's buffer alive
         while !socket.is_closing() {
             if let Some(go_on) = self.paused(key) {
                 tokio::select! {
