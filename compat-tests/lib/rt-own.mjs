@@ -33,6 +33,9 @@ export async function ownWorld(t, { env, durable = false } = {}) {
 
   return Object.assign(world, {
     proxy,
+    /** Until the server hears the channel (again), beside the test itself. */
+    subscribed: () =>
+      world.eventually(async () => (await world.client.pubsub('NUMSUB', 'MESSAGES'))[1] >= 2, 'subscribed again', 20_000),
     /** Kills Redis. */
     async redisDies() {
       proxy.refuse();

@@ -6,7 +6,7 @@
 //                 to differ from it (see `deviation`) are then not registered.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -65,7 +65,9 @@ export async function launch({ redis, env = {}, args = [], clientDir = clientFix
   const url = redis?.url ?? '127.0.0.1:1';
   const fill = (text) =>
     text.replaceAll('{port}', String(chosen)).replaceAll('{redis}', url).replaceAll('{client}', clientDir);
-  const [file, ...words] = command.split(/\s+/).filter(Boolean).map(fill);
+  // A relative path in the command is from here, not from the working directory of the target.
+  const place = (word) => (word.includes('/') && existsSync(word) ? resolve(word) : word);
+  const [file, ...words] = command.split(/\s+/).filter(Boolean).map(fill).map(place);
   if (file.includes('/') && !existsSync(file)) throw new Error(`there is no target at ${file}: build it or set TARGET_CMD`);
 
   const inherited = { ...process.env };

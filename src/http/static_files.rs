@@ -94,10 +94,12 @@ fn file_name(path: &str) -> Option<String> {
         match part {
             "" | "." => {}
             ".." => drop(parts.pop()?),
-            // Half of the world takes this for a way up.
-            part if part.starts_with("..\\") || part.contains("\\..") => return None,
             part => parts.push(part),
         }
+    }
+    // Half of the world takes this for a way up.
+    if parts.iter().any(|part| part.split('\\').any(|part| part == "..")) {
+        return None;
     }
     let mut name = parts.join("/");
     if path.ends_with('/') {

@@ -35,10 +35,6 @@ async function complete(world, user, room, count, { since, receivers }) {
   assert.deepEqual(series(stored.map(({ message: text }) => Number(text)), count), whole(count), 'stored');
 }
 
-/** Until the server hears the channel again, beside the test itself. */
-const subscribed = (world) =>
-  world.eventually(async () => (await world.client.pubsub('NUMSUB', 'MESSAGES'))[1] >= 2, 'subscribed again', 20_000);
-
 describe('redis away', { concurrency: true }, () => {
   for (const durable of [true, false]) {
     deviation(durable ? 'away.killed' : 'away.killed-and-back-empty', LIMITS, async (t) => {
@@ -62,7 +58,7 @@ describe('redis away', { concurrency: true }, () => {
       assert.equal(ws.frames.filter(isShow).length, 1);
       assert.ok(await world.serves(ws, a));
       // The subscription is back too, and so are the ones who were online.
-      await subscribed(world);
+      await world.subscribed();
       await world.publish('x', 1);
       for (const socket of [ws, polling]) await socket.next((frame) => frame === '42["x",1]');
       assert.deepEqual([await world.online(a), await world.online(b)], [1, 1]);
@@ -163,7 +159,7 @@ describe('redis away', { concurrency: true }, () => {
       const before = world.proxy.opened();
       world.proxy.cut();
       await world.eventually(() => world.proxy.opened() >= before + 2, 'both links are back');
-      await subscribed(world);
+      await world.subscribed();
       await world.publish(`round${round}`, 1);
       await ws.next((frame) => frame === `42["round${round}",1]`);
     }
