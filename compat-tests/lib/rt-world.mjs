@@ -54,20 +54,20 @@ export class World {
    */
   async ws({ user, cookie = user?.cookie, ns = true, rooms = [], base = this.base, ...options } = {}) {
     const ws = await Ws.open(base, { cookie, ...options });
-    return this.#begin(ws, user, ns, rooms);
+    return this.#begin(ws, { user, ns, rooms, base });
   }
 
   /** A polling client, polling in the background unless `loop` is false. */
   async polling({ user, cookie = user?.cookie, ns = true, rooms = [], loop = true, base = this.base, query, headers } = {}) {
     const polling = await new Polling(base, { cookie, headers }).open(query);
     if (loop) polling.loop();
-    return this.#begin(polling, user, ns, rooms);
+    return this.#begin(polling, { user, ns, rooms, base });
   }
 
-  async #begin(socket, user, ns, rooms) {
+  async #begin(socket, { user, ns, rooms, base }) {
     this.watch(socket);
     if (!ns) return socket;
-    const since = this.bus.mark();
+    const announced = user && (await this.#announcement(user, base));
     if (socket instanceof Polling && !socket.looping) {
       await socket.send('40');
       await socket.take();
@@ -75,11 +75,26 @@ export class World {
       await socket.next((frame) => frame.startsWith?.('0{'));
       await socket.connectNs();
     }
-    // The original takes events only from here on (§8.3).
-    if (user) await this.bus.presence('user.connected', user.id, since);
+    await announced?.();
     for (const room of rooms) await socket.emit('room.join', room);
     socket.mark();
     return socket;
+  }
+
+  /**
+   * Gives what waits until `user` is known to have come: to the other servers, and to the
+   * sockets of this one, which an anonymous witness tells. The original takes a socket's
+   * events only from then on (§8.3).
+   */
+  async #announcement(user, base) {
+    const since = this.bus.mark();
+    const witness = await Ws.open(base);
+    await witness.connectNs();
+    return async () => {
+      await this.bus.presence('user.connected', user.id, since);
+      await witness.next((frame) => frame.startsWith('42["user.connected"') && frame.includes(String(user.id)));
+      await witness.close();
+    };
   }
 
   /** Closes `socket` at the end of the case, and hides from it what other cases do. */
@@ -93,7 +108,7 @@ export class World {
     if (frame === '2' || frame === '6') return true;
     const presence = /^42\["user\.(?:dis)?connected",\{"id":"?(\d+)/.exec(frame);
     if (presence && presence[1].length === 7) return !this.users.has(presence[1]);
-    return typeof frame === 'string' && (frame.startsWith('42["fence"') || frame.startsWith('42["show.room",{"id":"settled:'));
+    return typeof frame === 'string' && (frame.startsWith('42["fence"') || /"(?:roomId|id)":"settled:/.test(frame));
   }
 
   /** Publishes an envelope as a server elsewhere would. */
@@ -114,18 +129,23 @@ export class World {
     for (const socket of sockets) socket.mark();
   }
 
-  /** Everything `socket` sent before is then dealt with: events of one socket go in order (§10.1). */
+  /**
+   * Everything `socket` sent before is then dealt with, and what came of it is on its way
+   * to the sockets: events of one socket go in order (§10.1).
+   */
   async settled(socket, user) {
-    const text = randomBytes(6).toString('hex');
+    const text = `s${randomBytes(6).toString('hex')}`;
     const since = this.bus.mark();
     // A new private room is the longest way through the original, so this overtakes nothing there.
+    socket.emit('room.join', `settled:${text}`);
     socket.emit('message', message(user, `settled:${text}`, text));
     await this.bus.next(({ type, data }) => type === 'message' && data.message === text, since);
+    await socket.waitFor(({ frames }) => frames.slice(-100).some((frame) => frame.includes?.(text)));
   }
 
   /** Does the socket still join rooms and get messages? */
   async serves(socket, user, room = `${this.prefix}_serves`) {
-    const text = randomBytes(6).toString('hex');
+    const text = `s${randomBytes(6).toString('hex')}`;
     socket.emit('room.join', room);
     socket.emit('message', message(user, room, text));
     const frame = await socket.next((f) => typeof f === 'string' && f.includes(text), 1500).catch(() => ({}));

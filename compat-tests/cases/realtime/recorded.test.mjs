@@ -52,13 +52,17 @@ async function step(recorded, sockets, world, action) {
   const live = { ...sockets, ...newcomer };
   const published = () => bus.envelopes.slice(since).filter(({ type }) => type !== 'fence').map(({ text }) => text);
   await world.eventually(() => published().length >= recorded.published.length, recorded.action);
+  const heard = (name) => live[name].events().filter((frame) => !frame.startsWith('0{') && !frame.startsWith('40'));
+  for (const [name, { length }] of Object.entries(recorded.events)) {
+    // On time-out the comparison says what is missing.
+    await live[name].waitFor(() => heard(name).length >= length, 5000).catch(() => {});
+  }
   const open = Object.values(live).filter((socket) => socket.closed === undefined);
   await world.fence(...open);
   const address = new RegExp(`\\b\\d+\\.\\d+\\.\\d+\\.\\d+:${a.port}\\b`);
   assert.deepEqual(published().map((text) => text.replace(address, '<HOST_IP>:<PORT_A>')), recorded.published, recorded.action);
   for (const [name, expected] of Object.entries(recorded.events)) {
-    const frames = live[name].events().filter((frame) => !frame.startsWith('0{') && !frame.startsWith('40'));
-    assert.deepEqual(frames.map((frame) => JSON.parse(frame.slice(2))), expected, `${name}: ${recorded.action}`);
+    assert.deepEqual(heard(name).map((frame) => JSON.parse(frame.slice(2))), expected, `${name}: ${recorded.action}`);
   }
   return live;
 }

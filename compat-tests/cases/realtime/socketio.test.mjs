@@ -125,6 +125,7 @@ scenario('sio.reconnect-same-engine', async (world) => {
   ws.send('41');
   await watcher.next((frame) => frame.includes('user.disconnected'));
   const f = await connect(world, ws, a);
+  await watcher.next((frame) => frame.includes('user.connected'));
   await world.fence(watcher);
   const others = watcher.events();
   return { f, others, serves: await world.serves(ws, a) };
