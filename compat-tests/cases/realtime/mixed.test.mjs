@@ -98,7 +98,10 @@ mixed('mixed.5000-each-way', async (world) => {
   const COUNT = 5000;
   await redis.client.set('room:big:name', 'big');
   const [u, v] = [await world.user('u'), await world.user('v')];
-  const all = { atRef: await world.ws({ user: u, rooms: ['big'], base: servers.ref.base }), atCand: await world.ws({ user: v, rooms: ['big'], base: servers.cand.base }) };
+  const all = {
+    atRef: await world.ws({ user: u, rooms: ['big'], base: servers.ref.base }),
+    atCand: await world.ws({ user: v, rooms: ['big'], base: servers.cand.base }),
+  };
   await world.startCounting(all.atRef, all.atCand);
   const first = new Map(Object.values(all).map((socket) => [socket, socket.frames.length]));
   // Dates of their own, so that each message is stored.

@@ -5,9 +5,9 @@ import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Polling } from '../../lib/engine.mjs';
 import { ownWorld } from '../../lib/rt-own.mjs';
-import { numbersOf, series, whole } from '../../lib/rt-series.mjs';
+import { gapless, numbersOf, series, whole } from '../../lib/rt-series.mjs';
 import { message } from '../../lib/rt-world.mjs';
-import { deviation, startServer } from '../../lib/target.mjs';
+import { deviation } from '../../lib/target.mjs';
 
 const LIMITS = { timeout: 60_000 };
 const isShow = (frame) => frame.startsWith?.('42["show.room"');
@@ -79,6 +79,25 @@ describe('redis away', { concurrency: true }, () => {
     assert.equal(ws.closed, undefined);
     world.proxy.resume();
     await complete(world, a, '0', 60, { since, receivers: [ws] });
+  });
+
+  deviation('away.held-bounded', LIMITS, async (t) => {
+    // Past the bound the server stops reading that socket, or closes it: nothing goes missing in between.
+    const world = await ownWorld(t, { env: { HELD_EVENTS: '20' }, durable: true });
+    const [a, b] = [await world.user('a'), await world.user('b')];
+    const [eager, other] = [await world.ws({ user: a }), await world.ws({ user: b })];
+    const since = world.bus.mark();
+    await world.redisDies();
+    await sleep(300);
+    await say(eager, a, '0', 0, 500);
+    await say(other, b, '0', 0, 10);
+    await sleep(1000);
+    await world.redisReturns();
+    await world.eventually(() => published(world, b, since).length >= 10, 'the other one is served', 20_000);
+    await world.eventually(() => published(world, a, since).length >= 500 || eager.closed !== undefined, 'all, or closed');
+    const numbers = published(world, a, since);
+    assert.ok(gapless(numbers) && (numbers[0] ?? 0) === 0, `${numbers.length} published`);
+    assert.deepEqual(series(published(world, b, since), 10), whole(10));
   });
 
   deviation('away.connect-held', LIMITS, async (t) => {
