@@ -126,9 +126,17 @@ impl Chat {
     /// Commits a message: stored and announced, then delivered to its room.
     fn store_message(self: &Rc<Self>, key: Key, message: &Message, show: Option<Vec<u8>>) {
         let id = message.room_id();
-        let mut member = Vec::new();
-        message.document.write(&mut member);
-        let frames = socketio::event_with_attachments(events::MESSAGE, &message.document);
+        let (mut member, mut attachments) = (Vec::new(), Vec::new());
+        message.document.write_with_attachments(&mut member, &mut attachments);
+        let frames = if attachments.is_empty() {
+            vec![socketio::event(events::MESSAGE, &member)]
+        } else {
+            let frames = socketio::binary_event(events::MESSAGE, &member, &attachments);
+            // Stored and announced, binary is text, as JavaScript writes a buffer.
+            member.clear();
+            message.document.write(&mut member);
+            frames
+        };
         let mut publish = Vec::with_capacity(2);
         if let Some(show) = &show {
             publish.push(self.announcement(events::SHOW_ROOM, show));

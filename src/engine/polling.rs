@@ -268,26 +268,29 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// What `Accept-Encoding` prefers among gzip and deflate; gzip wins a tie (section 2.8).
+    /// What `Accept-Encoding` prefers among gzip and deflate; of two that weigh the same, the one
+    /// that is named first (section 2.8).
     pub fn preferred(headers: &HeaderMap) -> Option<Coding> {
         let texts: Vec<_> =
             headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).collect();
         let text = texts.join(",");
-        let weight = |name: &str| {
-            let named = |part: &str| {
+        // Weight and place of a coding in the list.
+        let listed = |name: &str| {
+            let named = |(place, part): (usize, &str)| {
                 let (coding, q) = part.split_once(';').unwrap_or((part, "q=1"));
                 let q = q.trim().strip_prefix("q=").and_then(|q| q.trim().parse::<f32>().ok());
-                (coding.trim().eq_ignore_ascii_case(name)).then(|| q.unwrap_or(1.0))
+                (coding.trim().eq_ignore_ascii_case(name)).then(|| (q.unwrap_or(1.0), place))
             };
-            text.split(',').find_map(named)
+            text.split(',').enumerate().find_map(named)
         };
-        let any = weight("*").unwrap_or(0.0);
-        let gzip = weight("gzip").unwrap_or(any);
-        let deflate = weight("deflate").unwrap_or(any);
-        match (gzip > 0.0, deflate > gzip) {
-            (_, true) => Some(Coding::Deflate),
+        let any = listed("*").unwrap_or((0.0, 0));
+        let gzip = listed("gzip").unwrap_or(any);
+        let deflate = listed("deflate").unwrap_or(any);
+        let deflate_first = deflate.0 > gzip.0 || (deflate.0 == gzip.0 && deflate.1 < gzip.1);
+        match (gzip.0.max(deflate.0) > 0.0, deflate_first) {
+            (false, _) => None,
+            (true, true) => Some(Coding::Deflate),
             (true, false) => Some(Coding::Gzip),
-            _ => None,
         }
     }
 
@@ -343,6 +346,7 @@ mod tests {
         };
         assert_eq!(choice("gzip, deflate, br"), Some(Coding::Gzip));
         assert_eq!(choice("deflate"), Some(Coding::Deflate));
+        assert_eq!(choice("deflate, gzip"), Some(Coding::Deflate));
         assert_eq!(choice("gzip;q=0.5, deflate;q=0.8"), Some(Coding::Deflate));
         assert_eq!(choice("gzip;q=0"), None);
         assert_eq!(choice("br"), None);

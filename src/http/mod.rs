@@ -43,6 +43,7 @@ use crate::{
         uri::latin1,
     },
     js::Json,
+    store::StoreError,
 };
 
 /// Where a request goes, undecoded.
@@ -107,10 +108,15 @@ async fn layers(app: &App, request: &Parts, incoming: Incoming) -> Result<Respon
         return Ok(file);
     }
     let mut visitor = Visitor::load(app, &request.headers).await?;
-    let answer = answer(app, request, &target, &mut visitor, body).await.unwrap_or_else(|why| {
-        why.log(&request.method, request.uri.path());
-        why.answer()
-    });
+    let answer = match answer(app, request, &target, &mut visitor, body).await {
+        Ok(answer) => answer,
+        // Then the session can't be stored either.
+        Err(why @ Error::Store(StoreError::Unavailable(_))) => return Err(why),
+        Err(why) => {
+            why.log(&request.method, request.uri.path());
+            why.answer()
+        }
+    };
     // Stored before the answer goes out: who has it may ask another server at once.
     let answer = match visitor.save(app).await? {
         Some(sid) => answer.header(SET_COOKIE, app.secrets.set_cookie(&sid)),

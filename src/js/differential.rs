@@ -295,9 +295,8 @@ fn texts_become_nodes_numbers() {
     }
 }
 
-/// `cargo test redis_takes -- --ignored`: starts a `redis-server` of its own on a free port.
+/// Starts a `redis-server` of its own on a free port.
 #[test]
-#[ignore = "needs redis-server"]
 fn redis_takes_the_same_scores() {
     let mut texts: Vec<Vec<u8>> = Vec::new();
     texts.extend(tests::SCORES.iter().map(|(text, _)| text.as_bytes().to_vec()));

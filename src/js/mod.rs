@@ -23,6 +23,8 @@ mod text;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub use json::{Json, MAX_DEPTH, ParseError};

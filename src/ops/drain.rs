@@ -12,7 +12,9 @@ use tokio::{
 use super::exit::{Failure, SECOND_SIGNAL};
 use crate::app::App;
 
-/// What is left to let last answers and close frames leave.
+/// How long requests that are under way may take to be answered.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// What is left to let close frames leave.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Returns at the first SIGTERM or SIGINT.
@@ -51,6 +53,8 @@ pub async fn run(
     let _ = accepting.await;
     app.engine.end_all();
     let settled = timeout(app.config.drain_timeout, app.chat.until_settled()).await;
+    // Each connection that serves HTTP holds a receiver until its last answer is out.
+    let _ = timeout(LAST_ANSWERS, stop.closed()).await;
     sleep(FAREWELL).await;
     match settled {
         Ok(()) => Ok(()),

@@ -3,10 +3,9 @@
 
 pub mod packet;
 
-use crate::{
-    engine::frame::Frame,
-    js::{self, Json},
-};
+use std::sync::Arc;
+
+use crate::{engine::frame::Frame, js};
 
 /// The text of an event packet with its Engine.IO digit, from JSON text: `42["name",data]`.
 pub fn event(name: &str, data: &[u8]) -> Frame {
@@ -19,19 +18,13 @@ pub fn event(name: &str, data: &[u8]) -> Frame {
     Frame::text(&out)
 }
 
-/// An event whose data may hold binary: then the packet is followed by its attachments
-/// (section 7.7).
-pub fn event_with_attachments(name: &str, data: &Json) -> Vec<Frame> {
-    let mut text = Vec::new();
-    let mut attachments = Vec::new();
-    data.write_with_attachments(&mut text, &mut attachments);
-    if attachments.is_empty() {
-        return vec![event(name, &text)];
-    }
+/// An event with binary attachments, for which `data` has placeholders: its packet is followed by
+/// them (section 7.7).
+pub fn binary_event(name: &str, data: &[u8], attachments: &[Arc<[u8]>]) -> Vec<Frame> {
     let mut out = format!("45{}-[", attachments.len()).into_bytes();
     js::write_string(name, &mut out);
     out.push(b',');
-    out.extend_from_slice(&text);
+    out.extend_from_slice(data);
     out.push(b']');
     let attachments = attachments.iter().map(|data| Frame::binary(data));
     std::iter::once(Frame::text(&out)).chain(attachments).collect()
