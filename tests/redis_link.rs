@@ -5,9 +5,7 @@ mod support;
 
 use std::{
     cell::Cell,
-    io::{self, Write},
     rc::Rc,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -353,48 +351,5 @@ fn a_redis_that_comes_back_with_another_password_stays_away() {
         server.kill();
         server.restart();
         timeout(Duration::from_secs(5), link.until_up()).await.unwrap();
-    });
-}
-
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Pages(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Pages {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_loss_and_the_return_are_logged_once_each() {
-    let pages = Pages::default();
-    let writer = pages.clone();
-    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
-    let _guard = tracing::subscriber::set_default(log.finish());
-    let mut server = RedisServer::start(&["--requirepass", "s3cret"]);
-    on_loop(async {
-        let endpoint = server.endpoint();
-        let client = client(&endpoint, &["--redis-password=s3cret"]);
-        let link = Link::start(client, TIMEOUT).await.unwrap();
-        server.kill();
-        for _ in 0..20 {
-            assert_unavailable(link.query(&command(&["PING"])).await);
-            sleep(Duration::from_millis(20)).await;
-        }
-        server.restart();
-        timeout(Duration::from_secs(5), link.until_up()).await.unwrap();
-        let text = String::from_utf8(pages.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 2, "{text}");
-        assert!(lines[0].contains("WARN") && lines[0].contains("lost Redis"), "{text}");
-        assert!(lines[0].contains(&endpoint) && lines[0].contains("why="), "{text}");
-        assert!(lines[1].contains("INFO") && lines[1].contains("Redis is back"), "{text}");
-        assert!(!text.contains("s3cret"), "{text}");
     });
 }
