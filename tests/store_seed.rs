@@ -8,20 +8,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use redis_chat_server::store::{
-    StoreError,
-    seed::{PASSWORD, seed},
-};
+use redis_chat_server::store::{StoreError, redis::seed::seed, seed::PASSWORD};
 use support::{PATIENCE, RedisServer, client, on_loop};
 
 const NAMES: [&str; 4] = ["Pablo", "Joe", "Mary", "Alex"];
 
-async fn hashes(password: &'static str) -> Result<[String; 4], StoreError> {
-    assert_eq!(password, "password123");
+async fn hashes() -> Result<[String; 4], StoreError> {
     Ok(["h1", "h2", "h3", "h4"].map(String::from))
 }
 
-async fn no_hashes(_: &'static str) -> Result<[String; 4], StoreError> {
+async fn no_hashes() -> Result<[String; 4], StoreError> {
     panic!("hashed without need");
 }
 
@@ -134,9 +130,9 @@ fn of_two_servers_at_once_one_seeds() {
         on_loop(async {
             // Both are past the look before either writes.
             let both = tokio::sync::Barrier::new(2);
-            let slow = async |password: &'static str| {
+            let slow = async || {
                 both.wait().await;
-                hashes(password).await
+                hashes().await
             };
             let first = seed(&client, PATIENCE, slow);
             let second = seed(&client, PATIENCE, slow);
@@ -153,13 +149,13 @@ fn a_seeding_that_fails_leaves_nothing() {
     let server = RedisServer::start(&[]);
     let client = client(&server.endpoint(), &[]);
     on_loop(async {
-        let fails = async |_: &'static str| Err(StoreError::Refused("no hashes".into()));
+        let fails = async || Err(StoreError::Refused("no hashes".into()));
         assert!(seed(&client, PATIENCE, fails).await.is_err());
         assert_eq!(server.cli(&["DBSIZE"]), "0");
 
         // A server that is gone in the middle.
         let asked = Cell::new(false);
-        let never = async |_: &'static str| {
+        let never = async || {
             asked.set(true);
             std::future::pending().await
         };
@@ -185,9 +181,9 @@ fn a_redis_that_goes_away_during_the_hashing_fails_the_seeding() {
     let mut server = RedisServer::start(&[]);
     let client = client(&server.endpoint(), &[]);
     on_loop(async {
-        let outcome = seed(&client, PATIENCE, async |password| {
+        let outcome = seed(&client, PATIENCE, async || {
             server.kill();
-            hashes(password).await
+            hashes().await
         });
         assert!(matches!(outcome.await, Err(StoreError::Unavailable(_))));
         assert!(matches!(

@@ -16,8 +16,9 @@ use crate::{
         redis::{
             RedisStore,
             link::{self, Link},
+            seed::seed,
         },
-        seed,
+        seed::{PASSWORD, USERS},
     },
 };
 
@@ -74,16 +75,16 @@ async fn seed_once(
     timeout: Duration,
     passwords: &Passwords,
 ) -> Result<(), Failure> {
-    let hashes = async |password: &'static str| {
-        let mut hashes: [String; seed::USERS] = Default::default();
+    let hashes = async || {
+        let mut hashes: [String; USERS] = Default::default();
         for hash in &mut hashes {
-            let made = passwords.hash(password.into()).await;
+            let made = passwords.hash(PASSWORD.into()).await;
             *hash =
                 made.map_err(|_| StoreError::Unavailable("no password could be hashed".into()))?;
         }
         Ok(hashes)
     };
-    match seed::seed(client, timeout, hashes).await {
+    match seed(client, timeout, hashes).await {
         Ok(true) => tracing::info!("an empty Redis was filled with the demo's users and messages"),
         Ok(false) => {}
         Err(why) => return Err(Failure::Store(format!("the demo's data can't be written: {why}"))),

@@ -3,6 +3,7 @@
 //! Not a trait of Redis commands: that would force every other backend to emulate Redis.
 
 pub mod commit;
+pub mod record;
 pub mod redis;
 pub mod seed;
 

@@ -6,15 +6,17 @@
 mod connect;
 mod journal;
 pub mod link;
+mod records;
 mod reply;
 mod rooms;
+pub mod seed;
 mod sessions;
 mod start;
 mod users;
 
 use redis::Pipeline;
 
-pub(crate) use self::connect::{Backoff, reason, server_text, timed_out, within};
+pub(crate) use self::connect::{Backoff, reason, timed_out, within};
 use self::{journal::Journal, link::Link, reply::Replies};
 use crate::store::Result;
 
