@@ -7,28 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ownWorld } from '../../lib/rt-own.mjs';
 import { numbersOf, series, whole } from '../../lib/rt-series.mjs';
 import { message } from '../../lib/rt-world.mjs';
+import { seeded } from '../../lib/seeded.mjs';
 import { deviation } from '../../lib/target.mjs';
 
 const MESSAGES = 200;
 const CUTS = 20;
-
-/** A small generator of repeatable random numbers (mulberry32). */
-function random(seed) {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-/** The seed of this run, as an explanation for whatever fails, and its numbers. */
-function seeded(t) {
-  const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32));
-  t.diagnostic(`CHAOS_SEED=${seed}`);
-  return { what: `CHAOS_SEED=${seed}`, pick: random(seed) };
-}
 
 /**
  * Cuts one link or all of them at a byte that ten messages are sure to reach: they make
