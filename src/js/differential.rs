@@ -356,15 +356,15 @@ fn redis_takes_the_same_scores() {
     let _ = redis.wait();
     let mut taken = 0;
     for (text, theirs) in texts.iter().zip(answers.expect("answers")) {
-        taken += usize::from(theirs);
-        let ours = redis_float(text);
+        taken += usize::from(theirs.is_some());
+        let ours = redis_score(text);
         assert_eq!(ours, theirs, "{:?}", String::from_utf8_lossy(text));
     }
     println!("{taken} of {} taken", texts.len());
 }
 
-/// Whether the server on `port` takes each text as a score.
-fn zadd_each(port: u16, texts: &[Vec<u8>]) -> Vec<bool> {
+/// The score that the server on `port` takes each text for, if it takes it.
+fn zadd_each(port: u16, texts: &[Vec<u8>]) -> Vec<Option<f64>> {
     let connect = || std::net::TcpStream::connect(("127.0.0.1", port));
     let socket = (0..100).find_map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -378,14 +378,23 @@ fn zadd_each(port: u16, texts: &[Vec<u8>]) -> Vec<bool> {
         for text in some {
             let _ = write!(commands, "*4\r\n$4\r\nZADD\r\n$1\r\nk\r\n${}\r\n", text.len());
             commands.extend_from_slice(text);
-            commands.extend_from_slice(b"\r\n$1\r\nm\r\n");
+            commands.extend_from_slice(b"\r\n$1\r\nm\r\nZSCORE k m\r\n");
         }
         socket.write_all(&commands).expect("redis reads");
         for _ in some {
             let mut line = String::new();
             answers.read_line(&mut line).expect("an answer");
             assert!(line.starts_with(':') || line.contains("not a valid float"), "{line}");
-            taken.push(line.starts_with(':'));
+            let mut score = String::new();
+            answers.read_line(&mut score).expect("a length or nil");
+            if score.starts_with("$-1") {
+                taken.push(None);
+                continue;
+            }
+            score.clear();
+            answers.read_line(&mut score).expect("a score");
+            // A refused text leaves the score of the one before it.
+            taken.push(line.starts_with(':').then(|| score.trim_end().parse().expect("a number")));
         }
     }
     taken

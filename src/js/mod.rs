@@ -9,7 +9,7 @@
 //! * [`Json`] – a JSON value: [`Json::parse`], [`Json::write`], [`Json::write_with_attachments`]
 //! * [`Str`] – a string that may hold lone surrogates
 //! * [`number_text`], [`number`], [`parse_int`] – numbers to and from text
-//! * [`redis_float`] – what Redis takes as a score
+//! * [`redis_float`], [`redis_score`] – what Redis takes as a score, and its value
 //! * [`to_js_string`], [`sanitise`], [`array_index`]
 //!
 //! Nothing here panics on any input, and all of it takes time linear in the length of its input (a big
@@ -28,7 +28,7 @@ mod properties;
 mod tests;
 
 pub use json::{Json, MAX_DEPTH, ParseError};
-pub use number::{array_index, number, number_text, parse_int, redis_float};
+pub use number::{array_index, number, number_text, parse_int, redis_float, redis_score};
 pub use object::Object;
 pub use text::{Str, write_string};
 

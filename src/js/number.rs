@@ -113,41 +113,46 @@ impl Significand {
     }
 }
 
-/// Whether Redis takes `text` as a score: `ZADD` of Redis 6 and 7 on glibc, tried on Redis 7.0.15.
+/// Whether Redis takes `text` as a score: whether [`redis_score`] has a value for it.
+pub fn redis_float(text: &[u8]) -> bool {
+    redis_score(text).is_some()
+}
+
+/// The score that Redis reads from `text`, if it takes it: `ZADD` of Redis 6 and 7 on glibc, tried on
+/// Redis 7.0.15.
 ///
 /// Redis applies C's `strtod`, which has to use up the whole text. So there are decimals (`5.`, `.5`,
 /// `+5`, `1e3`), hexadecimal floats (`0x10`, `0x.8p-3`) and `inf` or `infinity` in any case and with a
 /// sign; no empty text, no space on either side, no NUL, no `nan`. A number too large for a double is
 /// refused, and so is one that is not zero but would be rounded to zero.
-pub fn redis_float(text: &[u8]) -> bool {
-    let unsigned = match text {
-        [b'+' | b'-', unsigned @ ..] => unsigned,
-        _ => text,
+pub fn redis_score(text: &[u8]) -> Option<f64> {
+    let (negative, unsigned) = match text {
+        [b'-', unsigned @ ..] => (true, unsigned),
+        [b'+', unsigned @ ..] => (false, unsigned),
+        _ => (false, text),
     };
+    let signed = |value: f64| if negative { -value } else { value };
     if unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity") {
-        return true;
+        return Some(signed(f64::INFINITY));
     }
     if let [b'0', b'x' | b'X', hex @ ..] = unsigned {
-        return hex_float(hex);
+        return hex_float(hex).map(signed);
     }
     let written_as_zero = || {
         let significand = text.split(|byte| matches!(byte, b'e' | b'E')).next();
         significand.unwrap_or_default().iter().all(|byte| !matches!(byte, b'1'..=b'9'))
     };
-    match std::str::from_utf8(text).ok().and_then(decimal) {
-        Some(value) => value.is_finite() && (value != 0.0 || written_as_zero()),
-        None => false,
-    }
+    let value = decimal(std::str::from_utf8(text).ok()?)?;
+    (value.is_finite() && (value != 0.0 || written_as_zero())).then_some(value)
 }
 
 /// The part after `0x` of a hexadecimal float, by the same rules.
-fn hex_float(text: &[u8]) -> bool {
+fn hex_float(text: &[u8]) -> Option<f64> {
     let mut halves = text.splitn(2, |byte| matches!(byte, b'p' | b'P'));
     let digits = halves.next().unwrap_or_default();
-    let exponent = match halves.next().map(binary_exponent) {
+    let exponent = match halves.next() {
         None => 0,
-        Some(Some(exponent)) => exponent,
-        Some(None) => return false,
+        Some(exponent) => binary_exponent(exponent)?,
     };
     let mut significand = Significand::default();
     let (mut any, mut point) = (false, false);
@@ -159,11 +164,11 @@ fn hex_float(text: &[u8]) -> bool {
                 significand.scale -= if point { 4 } else { 0 };
             }
             None if byte == b'.' && !point => point = true,
-            None => return false,
+            None => return None,
         }
     }
     if !any || significand.bits == 0 {
-        return any;
+        return any.then_some(0.0);
     }
     // The value is 1.fff… · 2^top, `lead` holding the 1 in its highest bit and then the fff….
     let zeros = significand.bits.leading_zeros();
@@ -173,7 +178,22 @@ fn hex_float(text: &[u8]) -> bool {
     let overflows = top > 1023 || (top == 1023 && lead >> 10 == (1 << 54) - 1);
     // … and up to half of the smallest one, zero.
     let vanishes = top < -1075 || (top == -1075 && lead == 1 << 63);
-    !overflows && !vanishes
+    (!overflows && !vanishes).then(|| rounded(lead, top))
+}
+
+/// `lead` · 2^(`top` - 63) to the nearest f64, ties to even. The highest bit of `lead` is set, `top` is
+/// -1075 to 1023, and the result is neither rounded to zero nor to infinity.
+fn rounded(lead: u64, top: i64) -> f64 {
+    // 53 bits are kept; of a number below the normal ones fewer, in steps of 2^-1074.
+    let dropped = if top < -1022 { -1011 - top } else { 11 };
+    let (kept, rest, half) = match dropped {
+        64 => (0, lead, 1 << 63),
+        _ => (lead >> dropped, lead & ((1 << dropped) - 1), 1 << (dropped - 1)),
+    };
+    let bits = kept + u64::from(rest > half || (rest == half && kept % 2 == 1));
+    // The bits of the exponent above those of the significand, whose 1 adds one to the former.
+    let exponent = if top < -1022 { 0 } else { (top + 1022) as u64 };
+    f64::from_bits((exponent << 52) + bits)
 }
 
 /// What stands after the `p`: an optional sign and digits. Far beyond any double it may saturate.
@@ -204,5 +224,31 @@ pub fn array_index(key: &[u8]) -> Option<u32> {
             u32::try_from(value).ok().filter(|&index| index != u32::MAX)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redis_score;
+
+    #[test]
+    #[rustfmt::skip]
+    fn values_of_scores() {
+        let table: &[(&str, f64)] = &[
+            ("1600001000.601936", 1600001000.601936), ("-5", -5.0), ("+5", 5.0), (".5", 0.5), ("5.", 5.0),
+            ("1e3", 1000.0), ("5e-324", 5e-324), ("0e999999", 0.0), ("-0", 0.0), ("inf", f64::INFINITY),
+            ("-InFinity", f64::NEG_INFINITY), ("0x10", 16.0), ("-0X1f", -31.0), ("0x.8p-3", 0.0625),
+            ("0x1p1023", 2f64.powi(1023)), ("0x1.fffffffffffff7p1023", f64::MAX),
+            ("0x1p-1022", f64::MIN_POSITIVE), ("0x0.fffffffffffff8p-1022", f64::MIN_POSITIVE),
+            ("0x0.fffffffffffffp-1022", f64::MIN_POSITIVE - 5e-324), ("0x1p-1074", 5e-324),
+            ("0x1.00000000000000000001p-1075", 5e-324), ("0x1.8p-1074", 1e-323), ("0x2.8p-1074", 1e-323),
+            ("0x20000000000001", 9007199254740992.0), ("0x20000000000003", 9007199254740996.0),
+            ("0x200000000000010000000000001", 2f64.powi(105) + 2f64.powi(53)),
+            ("0x100000000000008000000000001", 2f64.powi(104) + 2f64.powi(52)),
+        ];
+        for &(text, value) in table {
+            assert_eq!(redis_score(text.as_bytes()), Some(value), "{text:?}");
+        }
+        assert_eq!(redis_score(b"nan"), None);
     }
 }

@@ -4,13 +4,15 @@
 /// in which commits were made; also when the link to the store is cut in the middle.
 #[derive(Debug, Default)]
 pub struct Commit {
-    /// User ids that are put into the online set.
+    /// User ids that are put into the online set. In a file's store the set lives as long as the
+    /// process.
     pub online: Vec<String>,
     /// A user id that is taken out of the online set.
     pub offline: Option<String>,
     /// A message that is stored.
     pub message: Option<StoredMessage>,
-    /// Envelopes for the other instances, in order, published after the writes.
+    /// Envelopes for the other instances, in order, published after the writes. A store in a file
+    /// serves one process, so there they go nowhere.
     pub publish: Vec<Vec<u8>>,
 }
 

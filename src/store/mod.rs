@@ -3,6 +3,7 @@
 //! Not a trait of Redis commands: that would force every other backend to emulate Redis.
 
 pub mod commit;
+pub mod embedded;
 pub mod record;
 pub mod redis;
 pub mod seed;
@@ -16,7 +17,7 @@ use self::commit::{Commit, Then};
 pub enum StoreError {
     /// The store can't be reached, or did not answer in time: 503, and it may be tried again.
     Unavailable(String),
-    /// The store refused the command (wrong type, out of memory, read-only …): 500.
+    /// The store refused (wrong type, out of memory, disk full, read-only …): 500.
     Refused(String),
 }
 
@@ -113,24 +114,32 @@ pub enum RoomKind {
 
 /// The store in use. Cheap to clone.
 ///
-/// Every verb fails with [`StoreError::Unavailable`] at once while the store is away, and within
-/// `REDIS_TIMEOUT` when it stops answering; of a writing verb it is then unknown whether it was
-/// done. [`StoreError::Refused`] means that the store answered with an error, such as a key of
-/// another type. Unless said otherwise a verb is one round trip, however large.
+/// A write that was answered is seen by whatever is asked after that. Texts are UTF-8; session
+/// documents and messages are bytes.
 ///
-/// Texts are read as UTF-8, with U+FFFD for what is none; session documents and messages are bytes.
+/// On Redis every verb fails with [`StoreError::Unavailable`] at once while Redis is away, and within
+/// `REDIS_TIMEOUT` when it stops answering; of a writing verb it is then unknown whether it was done.
+/// [`StoreError::Refused`] means that Redis answered with an error, such as a key of another type.
+/// Unless said otherwise a verb is one round trip, however large. Texts that others wrote and that
+/// are no UTF-8 are read with U+FFFD in their place.
+///
+/// In a file a verb takes as long as the disk does. [`StoreError::Refused`] means that nothing was done,
+/// since the disk is full or fails, and there is no other way to fail until the store is closed.
 #[derive(Clone)]
 pub enum Store {
     /// The drop-in: the original's keys on a Redis that Node servers may share.
     Redis(redis::RedisStore),
+    /// A file of this process alone, which needs no other program.
+    Embedded(embedded::EmbeddedStore),
 }
 
 impl Store {
     /// Adds a write to the ordered ones. `then` is called once with its outcome, in the order of
-    /// the writes; while the store is away the write waits.
+    /// the writes and never from within this call; while a Redis is away the write waits.
     pub fn commit(&self, commit: Commit, then: Then) {
         match self {
             Self::Redis(redis) => redis.journal().push(commit, then),
+            Self::Embedded(store) => store.commit(commit, then),
         }
     }
 
@@ -138,6 +147,7 @@ impl Store {
     pub fn held(&self) -> usize {
         match self {
             Self::Redis(redis) => redis.journal().len(),
+            Self::Embedded(store) => store.held(),
         }
     }
 
@@ -145,6 +155,7 @@ impl Store {
     pub fn held_bytes(&self) -> usize {
         match self {
             Self::Redis(redis) => redis.journal().bytes(),
+            Self::Embedded(store) => store.held_bytes(),
         }
     }
 
@@ -152,29 +163,42 @@ impl Store {
     pub async fn until_settled(&self) {
         match self {
             Self::Redis(redis) => redis.journal().until_empty().await,
+            Self::Embedded(store) => store.until_settled().await,
         }
     }
 
-    /// Returns when the store can be asked.
+    /// Ends the work of the store when all that was handed to it is done. It can't be used any more.
+    pub async fn close(&self) {
+        match self {
+            Self::Redis(_) => {}
+            Self::Embedded(store) => store.close().await,
+        }
+    }
+
+    /// Returns when the store can be asked. A file always can.
     pub async fn until_up(&self) {
         match self {
             Self::Redis(redis) => redis.link().until_up().await,
+            Self::Embedded(_) => {}
         }
     }
 
     // Sessions (section 6).
 
-    /// The document of a session, whose life is renewed to a day in the same step.
+    /// The document of a session, whose life is renewed to a day in the same step. In a file the
+    /// renewal follows behind, and a life that would only change by less than a minute stays.
     pub async fn session_load(&self, sid: &str) -> Result<Option<Vec<u8>>> {
         match self {
-            Store::Redis(store) => store.session_load(sid).await,
+            Self::Redis(store) => store.session_load(sid).await,
+            Self::Embedded(store) => store.session_load(sid).await,
         }
     }
 
     /// The document of a session. Its life stays as it is: the look of a socket renews nothing.
     pub async fn session_peek(&self, sid: &str) -> Result<Option<Vec<u8>>> {
         match self {
-            Store::Redis(store) => store.session_peek(sid).await,
+            Self::Redis(store) => store.session_peek(sid).await,
+            Self::Embedded(store) => store.session_peek(sid).await,
         }
     }
 
@@ -182,7 +206,8 @@ impl Store {
     /// returned, every server on the same store finds it.
     pub async fn session_create(&self, sid: &str, text: &str, seconds: u64) -> Result<()> {
         match self {
-            Store::Redis(store) => store.session_create(sid, text, seconds).await,
+            Self::Redis(store) => store.session_create(sid, text, seconds).await,
+            Self::Embedded(store) => store.session_create(sid, text, seconds).await,
         }
     }
 
@@ -190,14 +215,16 @@ impl Store {
     /// if it is gone; it is not brought back then, so that a slow request can't undo a logout.
     pub async fn session_replace(&self, sid: &str, text: &str, seconds: u64) -> Result<bool> {
         match self {
-            Store::Redis(store) => store.session_replace(sid, text, seconds).await,
+            Self::Redis(store) => store.session_replace(sid, text, seconds).await,
+            Self::Embedded(store) => store.session_replace(sid, text, seconds).await,
         }
     }
 
     /// Deletes a session, if it exists.
     pub async fn session_delete(&self, sid: &str) -> Result<()> {
         match self {
-            Store::Redis(store) => store.session_delete(sid).await,
+            Self::Redis(store) => store.session_delete(sid).await,
+            Self::Embedded(store) => store.session_delete(sid).await,
         }
     }
 
@@ -207,7 +234,8 @@ impl Store {
     /// byte. A user whose hash or password is missing has no `password_hash`. Two round trips.
     pub async fn find_login(&self, name: &str) -> Result<Option<Login>> {
         match self {
-            Store::Redis(store) => store.find_login(name).await,
+            Self::Redis(store) => store.find_login(name).await,
+            Self::Embedded(store) => store.find_login(name).await,
         }
     }
 
@@ -215,14 +243,16 @@ impl Store {
     /// registrations of one name one is `Taken`, and a user is written wholly or not at all.
     pub async fn create_user(&self, name: &str, password_hash: &str) -> Result<Registration> {
         match self {
-            Store::Redis(store) => store.create_user(name, password_hash).await,
+            Self::Redis(store) => store.create_user(name, password_hash).await,
+            Self::Embedded(store) => store.create_user(name, password_hash).await,
         }
     }
 
     /// The users with these ids, in the order of the ids; `None` for an id that no user has.
     pub async fn users(&self, ids: &[String]) -> Result<Vec<Option<User>>> {
         match self {
-            Store::Redis(store) => store.users(ids).await,
+            Self::Redis(store) => store.users(ids).await,
+            Self::Embedded(store) => store.users(ids).await,
         }
     }
 
@@ -230,14 +260,16 @@ impl Store {
     /// Two round trips.
     pub async fn online_users(&self) -> Result<Vec<(String, User)>> {
         match self {
-            Store::Redis(store) => store.online_users().await,
+            Self::Redis(store) => store.online_users().await,
+            Self::Embedded(store) => store.online_users().await,
         }
     }
 
     /// The names of two users; `None` for an unknown user or one without a name.
     pub async fn user_names(&self, ids: [&str; 2]) -> Result<[Option<String>; 2]> {
         match self {
-            Store::Redis(store) => store.user_names(ids).await,
+            Self::Redis(store) => store.user_names(ids).await,
+            Self::Embedded(store) => store.user_names(ids).await,
         }
     }
 
@@ -252,44 +284,52 @@ impl Store {
         room: &str,
     ) -> Result<[Option<String>; 2]> {
         match self {
-            Store::Redis(store) => store.create_private_room(user1, user2, room).await,
+            Self::Redis(store) => store.create_private_room(user1, user2, room).await,
+            Self::Embedded(store) => store.create_private_room(user1, user2, room).await,
         }
     }
 
-    /// The rooms in a user's list, in the store's order. Rooms without name and messages are left
-    /// out; after a [`RoomRow::Malformed`] there are no more rows. Two round trips.
+    /// The rooms in a user's list, in the order of SMEMBERS or, in a file, of entering. Rooms without
+    /// name and messages are left out; after a [`RoomRow::Malformed`] there are no more rows. Two
+    /// round trips.
     pub async fn rooms_of(&self, user: &str) -> Result<Vec<RoomRow>> {
         match self {
-            Store::Redis(store) => store.rooms_of(user).await,
+            Self::Redis(store) => store.rooms_of(user).await,
+            Self::Embedded(store) => store.rooms_of(user).await,
         }
     }
 
     /// Whether a room has messages. A key of another type counts too, as in the original.
     pub async fn room_exists(&self, room: &str) -> Result<bool> {
         match self {
-            Store::Redis(store) => store.room_exists(room).await,
+            Self::Redis(store) => store.room_exists(room).await,
+            Self::Embedded(store) => store.room_exists(room).await,
         }
     }
 
     /// Messages of a room, newest first, from index `start` to index `stop`, both included; negative
-    /// ones count from the oldest. `None` if the room has no messages at all.
+    /// ones count from the oldest. Messages of one score are in the order of their bytes, last ones
+    /// first. `None` if the room has no messages at all.
     pub async fn history(&self, room: &str, start: i64, stop: i64) -> Result<Option<Vec<Vec<u8>>>> {
         match self {
-            Store::Redis(store) => store.history(room, start, stop).await,
+            Self::Redis(store) => store.history(room, start, stop).await,
+            Self::Embedded(store) => store.history(room, start, stop).await,
         }
     }
 
     /// Name and newest messages of the general room.
     pub async fn preload(&self) -> Result<Preload> {
         match self {
-            Store::Redis(store) => store.preload().await,
+            Self::Redis(store) => store.preload().await,
+            Self::Embedded(store) => store.preload().await,
         }
     }
 
     /// What there is of a room.
     pub async fn room_state(&self, room: &str) -> Result<RoomState> {
         match self {
-            Store::Redis(store) => store.room_state(room).await,
+            Self::Redis(store) => store.room_state(room).await,
+            Self::Embedded(store) => store.room_state(room).await,
         }
     }
 }

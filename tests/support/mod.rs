@@ -3,6 +3,8 @@
 // Each test binary compiles this anew and uses a part of it.
 #![allow(dead_code, missing_docs)]
 
+pub mod stores;
+
 use std::{
     env,
     ffi::OsString,
@@ -43,7 +45,7 @@ pub fn client(endpoint: &str, settings: &[&str]) -> redis::Client {
 pub fn try_client(endpoint: &str, settings: &[&str]) -> Result<redis::Client, String> {
     let endpoint = format!("--redis-endpoint-url={endpoint}");
     let arguments = ["server", &endpoint].into_iter().chain(settings.iter().copied());
-    link::client(&Config::parse_from(arguments.map(OsString::from), "").unwrap())
+    link::client(&Config::parse_from(arguments.map(OsString::from), "").unwrap().redis)
 }
 
 /// A port on which nobody listened a moment ago.

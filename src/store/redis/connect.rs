@@ -11,7 +11,7 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use crate::config::Config;
+use crate::config::RedisSettings;
 
 /// Calls that may wait to be written to one connection: more than ever do, since they all fail
 /// within the time-out. At a bound that is reached callers would wait for a place in line, and the
@@ -41,8 +41,8 @@ impl std::error::Error for StartError {}
 ///
 /// # Errors
 /// A plain sentence that names the setting and never repeats its value, which may hold a password.
-pub fn client(config: &Config) -> Result<Client, String> {
-    let endpoint = config.redis_endpoint_url.trim();
+pub fn client(settings: &RedisSettings) -> Result<Client, String> {
+    let endpoint = settings.endpoint_url.trim();
     let info = if endpoint.contains("://") || endpoint.starts_with("unix:/") {
         from_url(endpoint)?
     } else {
@@ -57,20 +57,20 @@ pub fn client(config: &Config) -> Result<Client, String> {
         ConnectionAddr::TcpTls { .. } => true,
         _ => false,
     };
-    let mut settings = info.redis_settings().clone();
-    if !config.redis_password.is_empty() {
-        settings = settings.set_password(&config.redis_password);
-    } else if settings.password() == Some("") {
-        settings = RedisConnectionInfo::default().set_db(settings.db());
+    let mut login = info.redis_settings().clone();
+    if !settings.password.is_empty() {
+        login = login.set_password(&settings.password);
+    } else if login.password() == Some("") {
+        login = RedisConnectionInfo::default().set_db(login.db());
     }
     // RESP2, so that replies look the same on every Redis and a plain AUTH signs in.
-    let settings = settings.set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
+    let login = login.set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
     let tcp = TcpSettings::default()
         .set_nodelay(true)
         .set_keepalive(TcpKeepalive::new().with_time(KEEPALIVE));
-    let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
+    let info = info.set_redis_settings(login).set_tcp_settings(tcp);
 
-    let Some(file) = &config.redis_ca_file else {
+    let Some(file) = &settings.ca_file else {
         return Client::open(info).map_err(|_| unreadable());
     };
     if !tls {

@@ -4,6 +4,7 @@
 //! the original asks one after the other goes in one pipeline here, which clients can't see.
 
 mod connect;
+pub mod dump;
 mod journal;
 pub mod link;
 mod records;

@@ -3,13 +3,45 @@
 //! A value comes from the command line, else from the environment, else from `.env` in the working
 //! directory, else from its default (`http-and-redis.md` section 13).
 
-use std::{collections::HashMap, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+mod sources;
+mod stores;
+mod transfer;
 
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum, builder::NonEmptyStringValueParser};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum, builder::NonEmptyStringValueParser};
+
+pub use self::{
+    stores::{EmbeddedSettings, RedisSettings},
+    transfer::{Direction, Ends, Transfer},
+};
+
+/// What the program was started for.
+#[derive(Debug)]
+pub enum Program {
+    /// The server.
+    Serve(Box<Config>),
+    /// The move of data between the embedded store's file and a Redis.
+    Transfer(Transfer),
+}
+
+impl Program {
+    /// Reads the command line, the environment and `dotenv`, the text of `.env`.
+    ///
+    /// # Errors
+    /// clap's: also for `--help` and `--version`; its `exit` prints what is due.
+    pub fn parse_from(args: Vec<OsString>, dotenv: &str) -> Result<Program, clap::Error> {
+        let named = args.get(1).and_then(|arg| Direction::named(arg));
+        match named {
+            Some(direction) => Transfer::parse_from(direction, args, dotenv).map(Program::Transfer),
+            None => Config::parse_from(args, dotenv).map(|config| Program::Serve(config.into())),
+        }
+    }
+}
 
 /// The Redis chat demo's server in Rust: a drop-in for the Node.js original.
 #[derive(Debug, Clone, Parser)]
-#[command(version, about, max_term_width = 100, args_override_self = true)]
+#[command(version, about, max_term_width = 100, args_override_self = true, after_help = COMMANDS)]
 pub struct Config {
     /// TCP port to listen on, on all addresses, when PORT is not set. Read like JavaScript's
     /// parseInt: "4107abc" is 4107. Further arguments are ignored. [default: 4000]
@@ -20,40 +52,24 @@ pub struct Config {
     #[arg(long, env = "PORT", value_name = "PORT")]
     pub port: Option<String>,
 
-    /// Where the data lives. Only "redis" exists so far.
+    /// Where the data lives.
     #[arg(long, env = "STORE", default_value = "redis")]
     pub store: StoreKind,
 
-    /// Redis as host:port, or as a redis://, rediss:// or unix:// URL.
-    #[arg(
-        long,
-        env = "REDIS_ENDPOINT_URL",
-        default_value = "127.0.0.1:6379",
-        hide_env_values = true
-    )]
-    pub redis_endpoint_url: String,
+    /// The Redis of STORE=redis.
+    #[command(flatten)]
+    pub redis: RedisSettings,
 
-    /// Password for Redis; empty for none.
-    #[arg(
-        long,
-        env = "REDIS_PASSWORD",
-        default_value = "",
-        hide_env_values = true,
-        hide_default_value = true
-    )]
-    pub redis_password: String,
-
-    /// PEM file with the certificate authority that signed the certificate of a rediss:// server.
-    /// Without it the usual public authorities count.
-    #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
-    pub redis_ca_file: Option<PathBuf>,
+    /// The file of STORE=embedded.
+    #[command(flatten)]
+    pub embedded: EmbeddedSettings,
 
     /// How exactly to follow the original where it is wrong for its users. Only "exact" exists so
     /// far.
     #[arg(long, env = "COMPAT", default_value = "exact")]
     pub compat: Compat,
 
-    /// Folder of the client build that is served at "/".
+    /// Folder of a client build that is served at "/" in the place of the built-in page.
     #[arg(long, env = "CLIENT_DIR", value_name = "DIR")]
     pub client_dir: Option<PathBuf>,
 
@@ -67,10 +83,10 @@ pub struct Config {
     pub links_file: Option<PathBuf>,
 
     /// Secret that signs session cookies; a comma-separated list rotates: the first signs, all are
-    /// accepted. All servers on one Redis must share it. The default is the original's, known to
-    /// everybody: set your own.
-    #[arg(long, env = "SESSION_SECRET", value_delimiter = ',', default_value = DEFAULT_SECRET,
-        hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    /// accepted. All servers on one Redis must share it. [default on Redis: the original's, known
+    /// to everybody: set your own; with STORE=embedded a random one that is kept in the file]
+    #[arg(long, env = "SESSION_SECRET", value_delimiter = ',', hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new())]
     pub session_secret: Vec<String>,
 
     /// Name of this instance in announcements, unique on one Redis. [default: the first external
@@ -105,10 +121,6 @@ pub struct Config {
     /// Bytes that the names of the rooms may take that one socket joins.
     #[arg(long, env = "ROOM_BYTES", default_value_t = 1 << 20, value_name = "BYTES")]
     pub room_bytes: usize,
-
-    /// Milliseconds within which Redis must answer; past it the connection counts as lost.
-    #[arg(long, env = "REDIS_TIMEOUT", default_value = "1500", value_name = "MS", value_parser = millis)]
-    pub redis_timeout: Duration,
 
     /// Seconds between the heartbeats of a connection.
     #[arg(long, env = "PING_INTERVAL", default_value = "25", value_name = "SECONDS", value_parser = seconds)]
@@ -149,6 +161,11 @@ pub struct Config {
 /// The original's secret, the default on Redis so that a swap keeps everybody signed in.
 pub const DEFAULT_SECRET: &str = "keyboard cat";
 
+const COMMANDS: &str = "\
+Commands (each with a --help of its own):
+  redis-chat-server export   copy the data of STORE=embedded into a Redis, for more servers or Node's
+  redis-chat-server import   copy the data of a Redis into the file of STORE=embedded";
+
 /// What is worked out from the settings once.
 #[derive(Debug, Clone, Default)]
 struct Resolved {
@@ -161,8 +178,7 @@ struct Resolved {
 pub enum StoreKind {
     /// A Redis, shared with other instances of this server and of the original.
     Redis,
-    /// A file; not built yet.
-    #[value(hide = true)]
+    /// A file of this server alone; nothing else is needed.
     Embedded,
 }
 
@@ -196,41 +212,12 @@ impl Config {
         args: impl IntoIterator<Item = OsString>,
         dotenv: &str,
     ) -> Result<Config, clap::Error> {
-        let command = Config::command();
-        let file = parse_dotenv(dotenv);
-        let mut args = args.into_iter();
-        let mut all: Vec<OsString> = args.next().into_iter().collect();
-        for arg in command.get_arguments() {
-            let (Some(env), Some(long)) = (arg.get_env().and_then(|e| e.to_str()), arg.get_long())
-            else {
-                continue;
-            };
-            // Also one that is set to nothing keeps what `.env` says away.
-            if std::env::var_os(env).is_some() {
-                continue;
-            }
-            if let Some(value) = file.get(env).filter(|v| !v.is_empty()) {
-                all.push(format!("--{long}={value}").into());
-            }
-        }
-        all.extend(args);
-        // What is set to nothing has its default, as the original's `||` has it.
-        let command = command.mut_args(|arg| {
-            let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());
-            if empty { arg.env(None::<&str>) } else { arg }
-        });
-        let matches = command.clone().try_get_matches_from(all)?;
-        let mut config = Config::from_arg_matches(&matches)?;
-        config
-            .resolve()
-            .map_err(|why| command.clone().error(clap::error::ErrorKind::ValueValidation, why))?;
+        let mut config: Config = sources::read(args, dotenv)?;
+        config.resolve().map_err(sources::invalid::<Config>)?;
         Ok(config)
     }
 
     fn resolve(&mut self) -> Result<(), String> {
-        if self.store == StoreKind::Embedded {
-            return Err("STORE=embedded is not built yet; use STORE=redis (the default)".into());
-        }
         if self.compat == Compat::Safe {
             return Err("COMPAT=safe is not built yet; use COMPAT=exact (the default)".into());
         }
@@ -299,30 +286,6 @@ fn millis(text: &str) -> Result<Duration, String> {
     number(text).map(|n| Duration::from_secs_f64(n / 1000.0))
 }
 
-/// `.env` as the original's reader takes it: no variables are substituted, so that a password with
-/// a `$` stays what it is; that is why no library reads it here.
-fn parse_dotenv(text: &str) -> HashMap<String, String> {
-    let line = |line: &str| {
-        let (key, value) = line.split_once('=')?;
-        let key = key.trim();
-        let named = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        if key.is_empty() || !key.chars().all(named) {
-            return None;
-        }
-        let value = value.trim();
-        let quoted = |q: char| value.len() > 1 && value.starts_with(q) && value.ends_with(q);
-        let value = if quoted('"') {
-            value[1..value.len() - 1].replace("\\n", "\n")
-        } else if quoted('\'') {
-            value[1..value.len() - 1].to_owned()
-        } else {
-            value.to_owned()
-        };
-        Some((key.to_owned(), value))
-    };
-    text.lines().filter_map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,16 +293,6 @@ mod tests {
     fn parse(args: &[&str], dotenv: &str) -> Result<Config, clap::Error> {
         let args = std::iter::once("server").chain(args.iter().copied()).map(OsString::from);
         Config::parse_from(args, dotenv)
-    }
-
-    #[test]
-    fn dotenv_takes_values_literally() {
-        let file = parse_dotenv("# no\nA=1\n B = \"x y\" \nC='q$HOME'\nD=a#b\nbad key=1\nE=\n");
-        let pairs = [("A", "1"), ("B", "x y"), ("C", "q$HOME"), ("D", "a#b"), ("E", "")];
-        assert_eq!(file.len(), pairs.len());
-        for (key, value) in pairs {
-            assert_eq!(file[key], value);
-        }
     }
 
     #[test]
