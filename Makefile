@@ -11,9 +11,11 @@ NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-run: build ## build and serve on http://localhost:4000 (needs a Redis, see README.md)
-	@echo "Serving on http://localhost:$${PORT:-4000} with the Redis at $${REDIS_ENDPOINT_URL:-127.0.0.1:6379}"
-	@exec $(BINARY)
+run: build ## build and serve the chat on http://localhost:4000; nothing else is needed
+	@if [ -z "$$STORE$$REDIS_ENDPOINT_URL" ] && ! grep -qsE '^(STORE|REDIS_ENDPOINT_URL)=.' .env; then \
+	  export STORE=embedded; \
+	  echo "No Redis is named, so the data is in a file here ($${DATA_FILE:-data/chat.db})."; fi; \
+	exec $(BINARY)
 
 build:
 	cargo build --release --locked
@@ -28,9 +30,10 @@ test: needs check build compat-packages ## everything: checks, Rust tests, the b
 	cd compat-tests && npm test --silent
 
 compat-packages:
-	@cd compat-tests && if ! npm ls --silent >/dev/null 2>&1; then \
-	  echo "Installing the npm packages of compat-tests"; \
-	  npm ci --ignore-scripts --no-audit --no-fund; fi
+	@for dir in compat-tests compat-tests/node-peer; do \
+	  if ! (cd $$dir && npm ls --silent >/dev/null 2>&1); then \
+	    echo "Installing the npm packages of $$dir"; \
+	    (cd $$dir && npm ci --ignore-scripts --no-audit --no-fund) || exit 1; fi; done
 
 needs:
 	@missing=""; for pair in $(NEEDED); do \

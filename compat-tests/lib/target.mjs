@@ -21,8 +21,8 @@ export const clientFixture = join(root, 'compat-tests', 'client-fixture');
 export const isUpstream = process.env.TARGET_KIND === 'node';
 export const command = process.env.TARGET_CMD || join(root, 'target', 'release', 'redis-chat-server');
 
-/** Whether the target serves `clientDir`: the original has a fixed folder of its own. */
-export const servesClientDir = !isUpstream || command.includes('{client}');
+/** Whether the target serves `clientDir`: the original has a fixed folder of its own, its double (node-peer/) has not. */
+export const servesClientDir = !isUpstream || /\{client\}|node-peer\//.test(command);
 
 /**
  * Registers a case only where the contract asks a drop-in to do better than the
@@ -43,16 +43,16 @@ const CLEARED = [
  * `redis`: what `startRedis` gave, or `{ url }`.
  * `env`: further or overriding variables; `undefined` removes one.
  * `args`: further arguments. `clientDir`: the client to serve. `cwd`: working directory.
- * `port`: a fixed port instead of a free one.
+ * `port`: a fixed port instead of a free one. `commandLine`: another server than the target.
  */
-export async function startServer({ redis, env = {}, args = [], clientDir = clientFixture, cwd, port } = {}) {
+export async function startServer({ redis, env = {}, args = [], clientDir = clientFixture, cwd, port, commandLine } = {}) {
   for (let attempt = 1; ; attempt += 1) {
-    const server = await launch({ redis, env, args, clientDir, cwd, port });
+    const server = await launch({ redis, env, args, clientDir, cwd, port, commandLine });
     const up = await listening(server);
     if (up) return server;
     const output = server.stdout() + server.stderr();
     await server.kill();
-    const portTaken = /EADDRINUSE|address already in use/i.test(output);
+    const portTaken = /EADDRINUSE|address already in use|port \d+ is taken/i.test(output);
     if (!portTaken || attempt === 5 || port !== undefined) {
       throw new Error(`the target did not start (exit ${JSON.stringify(server.child.exitCode)}):\n${output}`);
     }
@@ -60,14 +60,14 @@ export async function startServer({ redis, env = {}, args = [], clientDir = clie
 }
 
 /** Starts the target without waiting: for cases about a start that fails. */
-export async function launch({ redis, env = {}, args = [], clientDir = clientFixture, cwd, port } = {}) {
+export async function launch({ redis, env = {}, args = [], clientDir = clientFixture, cwd, port, commandLine = command } = {}) {
   const chosen = port ?? (await freePort());
   const url = redis?.url ?? '127.0.0.1:1';
   const fill = (text) =>
     text.replaceAll('{port}', String(chosen)).replaceAll('{redis}', url).replaceAll('{client}', clientDir);
   // A relative path in the command is from here, not from the working directory of the target.
   const place = (word) => (word.includes('/') && existsSync(word) ? resolve(word) : word);
-  const [file, ...words] = command.split(/\s+/).filter(Boolean).map(fill).map(place);
+  const [file, ...words] = commandLine.split(/\s+/).filter(Boolean).map(fill).map(place);
   if (file.includes('/') && !existsSync(file)) throw new Error(`there is no target at ${file}: build it or set TARGET_CMD`);
 
   const inherited = { ...process.env };

@@ -14,11 +14,13 @@ const LONG = { timeout: 90_000 };
 /** Seconds since `start`. */
 const since = (start) => (Date.now() - start) / 1000;
 /** Not before `seconds`; how much later a busy machine may be is not the point. */
-const about = (seconds, actual) => actual > seconds - 0.7 && actual < seconds + 6;
+const about = (seconds, actual) => actual > seconds - 0.7 && actual < seconds + 10;
 
-/** An inbox whose pings are left to the case; `pings` are the seconds at which they came. */
-function countPings(socket) {
-  const start = Date.now();
+/**
+ * An inbox whose pings are left to the case; `pings` are the seconds after `start` at which they
+ * came. On a busy machine a socket is known here long after the server began to count.
+ */
+function countPings(socket, start) {
   const pings = [];
   socket.answersPings = false;
   const push = socket.push.bind(socket);
@@ -34,8 +36,9 @@ describe('slow', { concurrency: true }, () => {
     const { scenario } = suite(['ws-upgrade', 'load']);
 
     scenario('hb.ws', async (world) => {
+      const start = Date.now();
       const ws = await world.ws();
-      const pings = countPings(ws);
+      const pings = countPings(ws, start);
       await ws.next((frame) => frame === '2', 35_000);
       ws.send('3');
       await ws.next((frame) => frame === '2', 35_000);
@@ -48,7 +51,7 @@ describe('slow', { concurrency: true }, () => {
     scenario('hb.ws-silent', async (world) => {
       const start = Date.now();
       const ws = await world.ws({ ns: false });
-      const pings = countPings(ws);
+      const pings = countPings(ws, start);
       await ws.connectNs();
       const closed = await ws.closing(45_000);
       assert.deepEqual(closed, { closed: 1005 });
