@@ -234,6 +234,9 @@ fn records_go_in_and_come_out() {
         if seen == 3 { Err(text("enough")) } else { Ok(()) }
     });
     assert_eq!((stopped, seen), (Err(text("enough")), 3));
+    // New content that is given up changes nothing.
+    data.replace().unwrap().write(&[message("z", 2.0, b"y")]).unwrap();
+    assert_eq!(data.count().unwrap(), counts);
     data.replace().unwrap().commit().unwrap();
     assert!(data.is_empty().unwrap());
     assert_eq!(data.count().unwrap(), Counts::default());
