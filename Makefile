@@ -4,9 +4,9 @@
 SHELL := /bin/bash
 BINARY := target/release/redis-chat-server
 # What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
-NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl
+NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium
 
-.PHONY: help run check test build needs compat-packages
+.PHONY: help run check test build screenshot needs compat-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,9 @@ check: ## formatting, lints and documentation
 test: needs check build compat-packages ## everything: checks, Rust tests, the black-box suite
 	cargo test --locked --quiet
 	cd compat-tests && npm test --silent
+
+screenshot: needs build compat-packages ## make the picture of the page in the README anew
+	cd compat-tests && node screenshot.mjs ../docs/page.png
 
 compat-packages:
 	@for dir in compat-tests compat-tests/node-peer; do \

@@ -5,7 +5,8 @@
 //! 1. [`contract`]: the wire, one room each: routes, events, keys, envelope, cookie, session.
 //! 2. [`js`]: JavaScript semantics that show on the wire.
 //! 3. [`config`]: every setting, documented once.
-//! 4. [`http`]: layer order, session layer, one file per resource, static files, errors.
+//! 4. [`http`]: layer order, session layer, one file per resource, static files,
+//!    the built-in page, errors.
 //! 5. [`engine`]: Engine.IO: packets, the session state machine, polling, WebSocket, upgrade.
 //! 6. [`socketio`]: the Socket.IO packets that the chat uses.
 //! 7. [`chat`]: what the product does: connect and leave, join, message, presence.

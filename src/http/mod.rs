@@ -1,12 +1,14 @@
 //! The HTTP side: what the client asks for outside the socket (`http-and-redis.md`).
 //!
-//! The layers, in order (section 1): [`body`] → [`static_files`] → [`session`] → the route → the
-//! 404 page. So a refused body and a static file never touch the session, and a 403 and a 404 do.
+//! The layers, in order (section 1): [`body`] → [`static_files`] or the built-in [`page`] →
+//! [`session`] → the route → the 404 page. So a refused body and a static file never touch the
+//! session, and a 403 and a 404 do.
 
 pub mod body;
 pub mod conditional;
 pub mod connection;
 pub mod error;
+pub mod page;
 pub mod query;
 pub mod respond;
 pub mod session;
@@ -102,9 +104,11 @@ pub async fn handle(app: Rc<App>, request: Request<Incoming>) -> Result<Response
 async fn layers(app: &App, request: &Parts, incoming: Incoming) -> Result<Response<Body>, Error> {
     let target = Target::of(&request.uri);
     let body = body::read(&request.headers, incoming).await?;
-    if let Some(root) = &app.config.client_dir
-        && let Some(file) = static_files::find(root, request, &target).await?
-    {
+    let file = match &app.config.client_dir {
+        Some(root) => static_files::find(root, request, &target).await?,
+        None => page::find(request, &target),
+    };
+    if let Some(file) = file {
         return Ok(file);
     }
     let mut visitor = Visitor::load(app, &request.headers).await?;

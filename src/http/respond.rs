@@ -46,7 +46,7 @@ impl Answer {
     }
 
     /// An answer that carries a tag of its body, as all do but pages of the framework.
-    fn tagged(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
+    pub(super) fn tagged(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
         let answer = Answer::new(status, kind, body);
         let digest = STANDARD.encode(Sha1::digest(&answer.body));
         let tag = format!("W/\"{:x}-{}\"", answer.body.len(), &digest[..27]);

@@ -84,7 +84,7 @@ fn is_missing(why: &io::Error) -> bool {
 }
 
 /// The name below the root; `None` if there can't be such a file or it must not be seen.
-fn file_name(path: &str) -> Option<String> {
+pub(super) fn file_name(path: &str) -> Option<String> {
     let decoded = decode_component(path)?;
     if decoded.contains('\0') {
         return None;
@@ -185,7 +185,8 @@ fn refuse(request: &Parts, file: HeaderMap, status: StatusCode) -> Response<Body
     response
 }
 
-fn kind(path: &Path) -> &'static str {
+/// The content type of a file, by its extension.
+pub(super) fn kind(path: &Path) -> &'static str {
     let extension = path.extension().unwrap_or(path.as_os_str());
     let known = TYPES.iter().find(|(name, _)| extension.eq_ignore_ascii_case(name));
     known.map_or("application/octet-stream", |(_, kind)| kind)
