@@ -2,6 +2,7 @@
 
 use redis_chat_server::{
     config::Program,
+    contract,
     ops::{exit::Failure, serve, telemetry, transfer},
 };
 use tokio::{runtime, task::LocalSet};
@@ -14,6 +15,10 @@ fn main() {
             .map_err(Failure::Local)
             .and_then(|()| run(serve::run(*config))),
         Program::Transfer(transfer) => run(transfer::run(transfer)),
+        Program::PrintContract => {
+            println!("{}", contract::table::to_json());
+            Ok(())
+        }
     };
     if let Err(why) = result {
         eprintln!("redis-chat-server: {why}");

@@ -23,6 +23,8 @@ pub enum Program {
     Serve(Box<Config>),
     /// The move of data between the embedded store's file and a Redis.
     Transfer(Transfer),
+    /// The rows of the wire contract, for whoever checks that each has a case.
+    PrintContract,
 }
 
 impl Program {
@@ -31,6 +33,9 @@ impl Program {
     /// # Errors
     /// clap's: also for `--help` and `--version`; its `exit` prints what is due.
     pub fn parse_from(args: Vec<OsString>, dotenv: &str) -> Result<Program, clap::Error> {
+        if args.get(1).is_some_and(|arg| arg == "--print-contract") {
+            return Ok(Program::PrintContract);
+        }
         let named = args.get(1).and_then(|arg| Direction::named(arg));
         match named {
             Some(direction) => Transfer::parse_from(direction, args, dotenv).map(Program::Transfer),
@@ -164,7 +169,8 @@ pub const DEFAULT_SECRET: &str = "keyboard cat";
 const COMMANDS: &str = "\
 Commands (each with a --help of its own):
   redis-chat-server export   copy the data of STORE=embedded into a Redis, for more servers or Node's
-  redis-chat-server import   copy the data of a Redis into the file of STORE=embedded";
+  redis-chat-server import   copy the data of a Redis into the file of STORE=embedded
+  redis-chat-server --print-contract   print the rows of the wire contract as JSON";
 
 /// What is worked out from the settings once.
 #[derive(Debug, Clone, Default)]

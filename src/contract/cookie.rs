@@ -15,6 +15,15 @@ const NAME: &str = "connect.sid";
 /// What a signed value begins with.
 const SIGNED: &str = "s:";
 
+/// What else holds, beside the form: name, section, rule.
+pub(super) const RULES: [(&str, &str, &str); 5] = [
+    ("signature", "H6", "HMAC-SHA256 of the sid in base64 without padding"),
+    ("unsigned or forged", "H6", "counts as none"),
+    ("first of several", "H6", "the first cookie of the name counts, even if it is of no use"),
+    ("new sessions only", "H6", "Set-Cookie is sent with a new session, and not again"),
+    ("rotation", "H6", "the first secret signs, all are accepted"),
+];
+
 /// The secrets that sign session ids: the first signs, all are accepted.
 pub struct Secrets(Vec<Hmac<Sha256>>);
 

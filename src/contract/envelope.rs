@@ -4,6 +4,13 @@
 use super::events;
 use crate::js::{self, Json};
 
+/// What else holds, beside the form: name, section, rule.
+pub(super) const RULES: [(&str, &str, &str); 3] = [
+    ("own", "R9.2", "a server ignores what it published itself"),
+    ("invalid", "R11", "what is no object, or has no type, is ignored"),
+    ("foreign type", "R9.2", "an event of any other name is passed on"),
+];
+
 /// The text of an envelope: `{"serverId":…,"type":…,"data":…}`, in this order. `data` is JSON text.
 pub fn encode(server_id: &str, event: &str, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + server_id.len() + event.len() + 40);

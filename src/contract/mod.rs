@@ -7,4 +7,5 @@ pub mod events;
 pub mod keys;
 pub mod routes;
 pub mod session;
+pub mod table;
 pub mod uri;

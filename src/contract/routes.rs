@@ -54,6 +54,17 @@ const ROUTES: [(Verb, &str, Auth, Route); 11] = [
     (Get,  "/rooms/:",          SignedIn, Route::Rooms),
 ];
 
+/// Method, pattern and audience of each route.
+pub fn table() -> impl Iterator<Item = (&'static str, &'static str, Auth)> {
+    ROUTES.into_iter().map(|(verb, pattern, auth, _)| {
+        let method = match verb {
+            Get => "GET",
+            Post => "POST",
+        };
+        (method, pattern, auth)
+    })
+}
+
 /// What the table says about a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Match {

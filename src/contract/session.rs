@@ -17,6 +17,16 @@ const RESERVED: [&str; 20] = [
     "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",
 ];
 
+/// What else holds, beside the form: name, section, rule.
+pub(super) const RULES: [(&str, &str, &str); 6] = [
+    ("user", "H6", "a log-in adds the user, a log-out deletes the session"),
+    ("unknown fields", "H6", "are kept"),
+    ("reserved names", "H6", "of fields vanish"),
+    ("life", "H6", "is a day, and renewed by every request"),
+    ("corrupt", "H6", "counts as gone"),
+    ("lost updates", "H6", "a slow request undoes neither a log-in nor a log-out"),
+];
+
 /// What is known of a visitor.
 #[derive(Debug, Clone)]
 pub struct Session {
