@@ -38,7 +38,7 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     let (stop, stopping) = watch::channel(false);
     let accepting = spawn_local(accept(app.clone(), listener, stopping));
     println!("Listening on {port}...");
-    tracing::info!(server_id, "ready");
+    tracing::info!(server_id, "ready: http://localhost:{port}");
     drain::until_told().await;
     let drained = drain::run(&app, &stop, accepting).await;
     app.store.close().await;
