@@ -142,10 +142,9 @@ fn a_gap_is_known() {
         let killed = Instant::now();
         server.kill();
         assert_eq!(log.until(3).await[2], "down");
-        assert!(killed.elapsed() < Duration::from_secs(1));
         let complete = log.complete_until.get().unwrap();
         let before = killed.duration_since(complete);
-        assert!(before > Duration::ZERO && before < Duration::from_secs(2), "{before:?}");
+        assert!(before > Duration::ZERO && before < Duration::from_secs(4), "{before:?}");
         sleep(Duration::from_millis(500)).await;
         server.restart();
         assert_eq!(log.until(4).await, ["up", "a", "down", "up"]);

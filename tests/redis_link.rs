@@ -131,15 +131,13 @@ fn a_killed_redis_is_noticed_and_its_return_too() {
         for _ in 0..3 {
             link.query(&ping).await.unwrap();
             server.kill();
-            let asked = Instant::now();
-            assert_unavailable(link.query(&ping).await);
-            assert!(asked.elapsed() < Duration::from_millis(500));
+            let why = assert_unavailable(link.query(&ping).await);
+            assert!(!why.contains("no answer"), "{why}");
             assert!(!link.is_up());
             // The reason changes with the first attempt to reconnect.
             loop {
-                let asked = Instant::now();
-                let why = assert_unavailable(link.query(&ping).await);
-                assert!(asked.elapsed() < Duration::from_millis(50), "fails at once");
+                let answer = link.query(&ping).now_or_never();
+                let why = assert_unavailable(answer.expect("fails at once"));
                 assert!(why.contains(&server.endpoint()), "{why}");
                 if why.contains("nothing listens there") {
                     break;
@@ -147,7 +145,7 @@ fn a_killed_redis_is_noticed_and_its_return_too() {
                 sleep(Duration::from_millis(20)).await;
             }
             server.restart();
-            timeout(Duration::from_secs(3), link.until_up()).await.unwrap();
+            timeout(PATIENCE, link.until_up()).await.unwrap();
             assert!(link.is_up());
             link.query(&ping).await.unwrap();
         }
@@ -160,13 +158,11 @@ fn a_loss_is_noticed_without_any_call() {
     on_loop(async {
         let link = start(&server).await;
         server.kill();
-        let killed = Instant::now();
         while link.is_up() {
-            assert!(killed.elapsed() < Duration::from_secs(3));
             sleep(Duration::from_millis(10)).await;
         }
         server.restart();
-        timeout(Duration::from_secs(3), link.until_up()).await.unwrap();
+        timeout(PATIENCE, link.until_up()).await.unwrap();
     });
 }
 
@@ -178,7 +174,7 @@ fn a_closed_connection_is_replaced() {
         for _ in 0..3 {
             server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
             assert_unavailable(link.query(&command(&["PING"])).await);
-            timeout(Duration::from_secs(5), link.until_up()).await.unwrap();
+            timeout(PATIENCE, link.until_up()).await.unwrap();
             link.query(&command(&["PING"])).await.unwrap();
         }
     });
@@ -192,23 +188,22 @@ fn a_frozen_redis_fails_all_calls_in_time() {
         server.freeze();
         let asked = Instant::now();
         let incr = command(&["INCR", "n"]);
-        let early = async { assert_unavailable(link.query(&incr).await) };
+        let early = async { (assert_unavailable(link.query(&incr).await), Instant::now()) };
         let late = async {
-            sleep(Duration::from_millis(700)).await;
-            assert_unavailable(link.query(&incr).await)
+            sleep(Duration::from_millis(1_000)).await;
+            (assert_unavailable(link.query(&incr).await), Instant::now())
         };
-        let (early, late) = futures_util::future::join(early, late).await;
+        let ((early, first), (late, last)) = futures_util::future::join(early, late).await;
+        assert!(asked.elapsed() >= Duration::from_millis(1_400), "{:?}", asked.elapsed());
         // The later call ends with the connection, not after a time-out of its own.
-        assert!((1_400..2_500).contains(&asked.elapsed().as_millis()), "{:?}", asked.elapsed());
+        assert!(last - first < Duration::from_millis(900), "{:?}", last - first);
         assert!(early.contains("no answer within 1500 ms"), "{early}");
         assert!(late.contains("no answer within 1500 ms"), "{late}");
-        let asked = Instant::now();
-        assert_unavailable(link.query(&incr).await);
-        assert!(asked.elapsed() < Duration::from_millis(50));
+        assert_unavailable(link.query(&incr).now_or_never().expect("fails at once"));
         sleep(Duration::from_secs(2)).await;
         assert!(!link.is_up());
         server.thaw();
-        timeout(Duration::from_secs(5), link.until_up()).await.unwrap();
+        timeout(PATIENCE, link.until_up()).await.unwrap();
         link.query(&incr).await.unwrap();
     });
 }
@@ -261,7 +256,7 @@ fn nothing_of_a_lost_connection_is_done_after_the_return() {
         link.query(&command(&["INCR", "n"])).await.unwrap();
         held.set(true);
         assert_unavailable(link.query(&command(&["INCR", "n"])).await);
-        timeout(Duration::from_secs(5), link.until_up()).await.unwrap();
+        timeout(PATIENCE, link.until_up()).await.unwrap();
         release.notify_one();
         sleep(Duration::from_millis(300)).await;
         let value = link.query(&command(&["GET", "n"])).await.unwrap();
@@ -283,7 +278,7 @@ fn a_redis_that_serves_nobody_counts_as_away() {
         let text = sentence(&server.endpoint(), &[]).await;
         assert!(text.contains("can't be used: MASTERDOWN"), "{text}");
         server.cli(&["REPLICAOF", "NO", "ONE"]);
-        timeout(Duration::from_secs(5), link.until_up()).await.unwrap();
+        timeout(PATIENCE, link.until_up()).await.unwrap();
         link.query(&command(&["GET", "a"])).await.unwrap();
     });
 }
@@ -350,6 +345,6 @@ fn a_redis_that_comes_back_with_another_password_stays_away() {
         assert!(why.contains("asks for a password"), "{why}");
         server.kill();
         server.restart();
-        timeout(Duration::from_secs(5), link.until_up()).await.unwrap();
+        timeout(PATIENCE, link.until_up()).await.unwrap();
     });
 }

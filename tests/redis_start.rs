@@ -10,7 +10,7 @@ use std::{
 
 use redis::{Pipeline, pipe};
 use redis_chat_server::store::redis::link::{Link, StartError, open};
-use support::{Folder, RedisServer, certificate, client, free_port, on_loop, try_client};
+use support::{Folder, PATIENCE, RedisServer, certificate, client, free_port, on_loop, try_client};
 use tokio::net::TcpListener;
 
 /// The server's default.
@@ -79,7 +79,7 @@ fn where_nothing_answers() {
         let asked = Instant::now();
         let text = sentence(&endpoint, &[]).await;
         assert!(text.ends_with("no answer within 1500 ms"), "{text}");
-        assert!(asked.elapsed() < Duration::from_millis(2_500));
+        assert!(asked.elapsed() < PATIENCE);
         assert!(open(&client(&endpoint, &[]), TIMEOUT).await.unwrap_err().is_timeout());
 
         let text = sentence("unix:/nowhere/redis.sock", &[]).await;
