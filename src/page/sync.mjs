@@ -7,6 +7,9 @@ import { readMessage } from './model/message.mjs';
 /** Rooms whose history is read at the same time. */
 const PARALLEL = 3;
 
+/** Milliseconds after which an echo is looked for: a store that is full refuses without a word. */
+const ECHO_LIMIT = 10_000;
+
 export class Sync {
   /** Why the last run failed, in words, and when the next one is. */
   error = '';
@@ -17,6 +20,7 @@ export class Sync {
   #link;
   #on;
   #delay;
+  #later;
   /** The connection in which rooms were joined, and which; and the one that is known to be this user's. */
   #joined = { generation: 0, rooms: new Set() };
   #verified = 0;
@@ -27,12 +31,13 @@ export class Sync {
   #stopped = false;
 
   /** `on`: `signedOut()` and `otherUser(me)`, when the session is not what it was. */
-  constructor({ chat, api, link, on, delay = delayBefore }) {
+  constructor({ chat, api, link, on, delay = delayBefore, later = setTimeout.bind(globalThis) }) {
     this.#chat = chat;
     this.#api = api;
     this.#link = link;
     this.#on = on;
     this.#delay = delay;
+    this.#later = later;
   }
 
   stop() {
@@ -173,12 +178,22 @@ export class Sync {
   /** Hands over what was written, if there is a connection and it is this user's. */
   sendWaiting() {
     if (!this.#link.isUp || this.#link.generation !== this.#verified) return;
-    for (const message of this.#chat.outgoingIn('waiting')) {
+    const sent = this.#chat.outgoingIn('waiting');
+    for (const message of sent) {
       message.state = 'sending';
       this.join(message.roomId);
       this.#link.emit('message', message.wire);
     }
+    if (sent.length > 0) this.#later(() => this.#doubt(sent), ECHO_LIMIT);
     this.#chat.changed();
+  }
+
+  /** Looks into the history for what was sent and has no echo yet. Should that come later, it counts. */
+  async #doubt(sent) {
+    const silent = this.#chat.outgoingIn('sending').filter((message) => sent.includes(message));
+    if (silent.length === 0 || this.#stopped) return;
+    for (const message of silent) message.state = 'unknown';
+    await this.request();
   }
 }
 

@@ -257,7 +257,9 @@ function syncing() {
   const chat = pablo();
   const ended = [];
   const on = { signedOut: () => ended.push('out'), otherUser: (me) => ended.push(me.username) };
-  const sync = new Sync({ chat, api: server.api, link: server.link, on, delay: () => 1 });
+  const doubts = [];
+  const later = (doubt) => doubts.push(doubt);
+  const sync = new Sync({ chat, api: server.api, link: server.link, on, delay: () => 1, later });
   const lose = () => {
     server.link.isUp = false;
     chat.linkLost();
@@ -267,7 +269,7 @@ function syncing() {
     server.link.generation += 1;
     return sync.request();
   };
-  return { server, chat, sync, ended, lose, comeBack };
+  return { server, chat, sync, ended, lose, comeBack, doubts };
 }
 
 test('rooms are joined before they are read', async () => {
@@ -293,6 +295,27 @@ test('a message is sent once, and its echo proves that it arrived', async () => 
   chat.receive({ ...sent[0][1], message: 'hello &ltthere&gt' });
   const room = chat.rooms.get('0');
   assert.deepEqual([room.outgoing.length, texts(room)], [0, ['hello &ltthere&gt']]);
+});
+
+test('a message that the server says nothing about is looked for in the history', async () => {
+  const { server, chat, sync, doubts } = syncing();
+  await sync.request();
+  const room = chat.rooms.get('0');
+  const [lost, kept] = [chat.compose('0', 'refused'), chat.compose('0', 'stored, its echo is late')];
+  sync.sendWaiting();
+  server.stored.push(kept.wire);
+  await doubts.shift()();
+  assert.deepEqual([lost.state, room.outgoing, texts(room)], ['failed', [lost], ['stored, its echo is late']]);
+  // It comes after all.
+  chat.receive(lost.wire);
+  assert.deepEqual(room.outgoing, []);
+  // Where the echo came in time, nothing is asked.
+  const echoed = chat.compose('0', 'echoed');
+  sync.sendWaiting();
+  chat.receive(echoed.wire);
+  const asked = server.sent.length;
+  await doubts.shift()();
+  assert.equal(server.sent.length, asked);
 });
 
 test('a room is joined before something is sent to it, so that the echo is heard', async () => {
