@@ -114,7 +114,7 @@ impl Shared {
     /// The commits that are not under way yet, as one pipeline, and their number.
     fn gather(&self) -> (Pipeline, usize) {
         let entries = self.entries.borrow();
-        let batch = entries.iter().skip(self.sent.get()).take(BATCH);
+        let batch = entries.range(self.sent.get()..).take(BATCH);
         let mut pipeline = Pipeline::new();
         let mut count = 0;
         for entry in batch {
