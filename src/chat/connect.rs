@@ -90,7 +90,7 @@ impl Chat {
             let data = user.presence(true);
             let commit = Commit {
                 online: vec![user.id.clone()],
-                publish: vec![self.announcement(events::USER_CONNECTED, &data)],
+                publish: self.announcement(events::USER_CONNECTED, &data).into_iter().collect(),
                 ..Commit::default()
             };
             self.commit(key, commit, move |chat, outcome| {
@@ -135,7 +135,7 @@ impl Chat {
         let data = user.presence(false);
         let commit = Commit {
             offline: Some(user.id.clone()),
-            publish: vec![self.announcement(events::USER_DISCONNECTED, &data)],
+            publish: self.announcement(events::USER_DISCONNECTED, &data).into_iter().collect(),
             ..Commit::default()
         };
         self.commit(key, commit, move |chat, outcome| {

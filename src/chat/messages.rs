@@ -139,9 +139,9 @@ impl Chat {
         };
         let mut publish = Vec::with_capacity(2);
         if let Some(show) = &show {
-            publish.push(self.announcement(events::SHOW_ROOM, show));
+            publish.extend(self.announcement(events::SHOW_ROOM, show));
         }
-        publish.push(self.announcement(events::MESSAGE, &member));
+        publish.extend(self.announcement(events::MESSAGE, &member));
         let commit = Commit {
             online: message.from.clone(),
             message: Some(StoredMessage { room: id.clone(), score: message.score.clone(), member }),
@@ -183,7 +183,7 @@ impl Chat {
         let [a, b] = message::room_users(&room);
         let Ok(names) = self.store.user_names([&a, &b]).await else { return };
         let show = message::show_room(&room, &names);
-        let publish = vec![self.announcement(events::SHOW_ROOM, &show)];
+        let publish = self.announcement(events::SHOW_ROOM, &show).into_iter().collect();
         self.commit(key, Commit { publish, ..Commit::default() }, move |chat, outcome| {
             if outcome != Outcome::Refused {
                 let frame = socketio::event(events::SHOW_ROOM, &show);

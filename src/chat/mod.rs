@@ -200,8 +200,9 @@ impl Chat {
         }
     }
 
-    fn announcement(&self, event: &str, data: &[u8]) -> Vec<u8> {
-        envelope::encode(&self.server_id, event, data)
+    /// What other servers are to be told; nothing if there can be none.
+    fn announcement(&self, event: &str, data: &[u8]) -> Option<Vec<u8>> {
+        self.store.is_shared().then(|| envelope::encode(&self.server_id, event, data))
     }
 
     /// Hands a write of a client to the journal. While too much of a client waits, its input

@@ -143,6 +143,11 @@ impl Store {
         }
     }
 
+    /// Whether other servers may use the same store, so that there is somebody to announce things to.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
     /// Number of ordered writes that wait or are under way.
     pub fn held(&self) -> usize {
         match self {
