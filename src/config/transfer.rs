@@ -46,7 +46,8 @@ pub struct Ends {
     #[command(flatten)]
     pub redis: RedisSettings,
 
-    /// Replace what the target holds. Without it a target that is not empty is left as it is.
+    /// Replace what the target holds: in a Redis the keys total_users, online_users, username:*,
+    /// user:*, room:* and sess:*. Without it a target that is not empty is left as it is.
     #[arg(long)]
     pub force: bool,
 
@@ -90,7 +91,8 @@ impl Transfer {
         args: Vec<OsString>,
         dotenv: &str,
     ) -> Result<Transfer, clap::Error> {
-        let args = args.into_iter().skip(1);
+        // The command stands for the program's name.
+        let args = args.get(1..).unwrap_or_default().to_vec();
         let ends = match direction {
             Direction::Export => sources::read::<Export>(args, dotenv)?.ends,
             Direction::Import => sources::read::<Import>(args, dotenv)?.ends,

@@ -22,8 +22,9 @@ use crate::{
     },
 };
 
-/// Records that are written in one step.
+/// Records that are written in one step, and bytes of messages after which there are no more.
 const LOT: usize = 500;
+const LOT_BYTES: usize = 4 << 20;
 /// Lots that have been read and wait to be written.
 const LOTS_AHEAD: usize = 4;
 
@@ -55,7 +56,8 @@ async fn export(ends: &Ends, place: &str) -> Result<(), Failure> {
         }
         redis.clear().await.map_err(lost)?;
     }
-    let mut progress = Progress::new("exported");
+    let all = file.count().map_err(Failure::Local)?;
+    let mut progress = Progress::new("exported", Some(all.messages));
     // The file is read on a thread of its own, so that writing to Redis does not wait for it.
     let (sender, mut lots) = mpsc::channel(LOTS_AHEAD);
     let reading = std::thread::spawn(move || read_file(file, &sender));
@@ -88,14 +90,17 @@ async fn export(ends: &Ends, place: &str) -> Result<(), Failure> {
 
 /// Reads all records in lots, until nobody takes them any more.
 fn read_file(mut file: DataFile, lots: &mpsc::Sender<Vec<Record>>) -> Result<(), String> {
-    let mut lot = Vec::with_capacity(LOT);
+    let (mut lot, mut bytes) = (Vec::new(), 0);
     file.read(|record| -> Result<(), String> {
+        if let Record::Message { member, .. } = &record {
+            bytes += member.len();
+        }
         lot.push(record);
-        if lot.len() < LOT {
+        if lot.len() < LOT && bytes < LOT_BYTES {
             return Ok(());
         }
-        let full = std::mem::replace(&mut lot, Vec::with_capacity(LOT));
-        lots.blocking_send(full).map_err(|_| "writing ended early".to_owned())
+        bytes = 0;
+        lots.blocking_send(std::mem::take(&mut lot)).map_err(|_| "writing ended early".to_owned())
     })?;
     // The last one may find that nobody waits; why is known there.
     let _ = lots.blocking_send(lot);
@@ -114,7 +119,7 @@ async fn import(ends: &Ends, place: &str) -> Result<(), Failure> {
     if !ends.force && !file.is_empty().map_err(Failure::Local)? {
         return Err(not_empty(&shown));
     }
-    let mut progress = Progress::new("imported");
+    let mut progress = Progress::new("imported", None);
     let mut fill = file.replace().map_err(Failure::Local)?;
     let read = redis.read(|lot| {
         fill.write(&lot).map_err(StoreError::Refused)?;
@@ -125,9 +130,10 @@ async fn import(ends: &Ends, place: &str) -> Result<(), Failure> {
     let passed_over = read.await.map_err(|why| Failure::Store(unchanged(plain(why))))?;
     fill.commit().map_err(|why| Failure::Local(unchanged(why)))?;
     println!("Imported {} from {place} into {shown}.", progress.finish());
-    if let Some(example) = passed_over.example {
-        let keys = passed_over.keys;
-        println!("Passed over {keys} keys that are none of the chat's, such as '{example}'.");
+    if passed_over.keys > 0 {
+        let keys = counted(passed_over.keys as u64, "key");
+        let example = passed_over.example.map(|key| format!(", such as '{key}'"));
+        println!("Passed over {keys} without data of the chat{}.", example.unwrap_or_default());
     }
     println!(
         "Signed-in browsers stay signed in if this file's server gets the secret of the servers"
@@ -155,6 +161,8 @@ fn plain(why: StoreError) -> String {
 /// Counts what was moved, and shows it now and then on long work.
 struct Progress {
     verb: &'static str,
+    /// How many messages there are to move, if that is known.
+    total: Option<u64>,
     users: u64,
     rooms: u64,
     messages: u64,
@@ -169,16 +177,16 @@ struct Progress {
 impl Progress {
     const PAUSE: Duration = Duration::from_secs(1);
 
-    fn new(verb: &'static str) -> Progress {
-        let shown = Instant::now();
+    fn new(verb: &'static str, total: Option<u64>) -> Progress {
         Progress {
             verb,
+            total,
             users: 0,
             rooms: 0,
             messages: 0,
             sessions: 0,
             room: None,
-            shown,
+            shown: Instant::now(),
             line: false,
         }
     }
@@ -208,7 +216,9 @@ impl Progress {
         // Only a terminal can write over a line; a log gets one after the other.
         let (before, after) = if stderr().is_terminal() { ("\r\x1b[K", "") } else { ("", "\n") };
         self.line = after.is_empty();
-        let _ = write!(stderr(), "{before}{} so far: {self}{after}", self.verb);
+        let of = self.total.map(|total| format!(", of {}", counted(total, "message")));
+        let of = of.unwrap_or_default();
+        let _ = write!(stderr(), "{before}{} so far: {self}{of}{after}", self.verb);
     }
 
     /// The counts, after the last record.
@@ -222,16 +232,17 @@ impl Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |count: u64, one: &str| {
-            if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-        };
         write!(
             f,
             "{}, {} in {} and {}",
-            count(self.users, "user"),
-            count(self.messages, "message"),
-            count(self.rooms, "room"),
-            count(self.sessions, "session")
+            counted(self.users, "user"),
+            counted(self.messages, "message"),
+            counted(self.rooms, "room"),
+            counted(self.sessions, "session")
         )
     }
+}
+
+fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
