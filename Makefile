@@ -6,7 +6,7 @@ BINARY := target/release/redis-chat-server
 # What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
 NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium
 
-.PHONY: help run check test build screenshot needs compat-packages
+.PHONY: help run check test build compat compat-accept screenshot needs compat-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,14 +20,23 @@ run: build ## build and serve the chat on http://localhost:4000; nothing else is
 build:
 	cargo build --release --locked
 
-check: ## formatting, lints and documentation
+check: ## formatting, lints, documentation, the table in the README
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet
+	node compat-tests/readme-table.mjs --check
 
-test: needs check build compat-packages ## everything: checks, Rust tests, the black-box suite
+test: needs check build compat-packages ## everything: checks, Rust tests, the black-box suite against its committed results
 	cargo test --locked --quiet
-	cd compat-tests && npm test --silent
+	cd compat-tests && npm run --silent test:committed
+
+# With TARGET=, PEER=, CAPABILITIES=, READY=, REDIS_URL=, UPSTREAM_DIR=, TARGETS=: see compat-tests/README.md.
+compat: needs $(if $(TARGET),,build) compat-packages ## the black-box suite against any server, with a report
+	@node compat-tests/compat.mjs
+
+compat-accept: needs build compat-packages ## run all targets and take their results as the committed ones
+	@node compat-tests/compat.mjs --accept
+	@node compat-tests/readme-table.mjs
 
 screenshot: needs build compat-packages ## make the picture of the page in the README anew
 	cd compat-tests && node screenshot.mjs ../docs/page.png

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { Ws } from './engine.mjs';
 import { startRedis } from './redis.mjs';
-import { isUpstream, root, startServer } from './target.mjs';
+import { has } from './capabilities.mjs';
+import { root, startServer } from './target.mjs';
 
 /** Limit of every wait in a page. */
 const PATIENCE = 10_000;
@@ -17,12 +18,12 @@ const PATIENCE = 10_000;
 export const DEMO_PASSWORD = 'password123';
 
 /**
- * Starts a server with the page, on a store of its own: a file, or with `PAGE_STORE=redis` a Redis.
+ * Starts a server with the page, on a store of its own: a file, or with `PAGE_STORE=redis` or without that store a Redis.
  * `restart` brings it back on the same port with the same data.
  */
 export async function startBackend() {
   const place = await mkdtemp(join(tmpdir(), 'compat-page-'));
-  const embedded = process.env.PAGE_STORE !== 'redis';
+  const embedded = has('embedded') && process.env.PAGE_STORE !== 'redis';
   const redis = embedded ? undefined : await startRedis();
   const store = embedded ? { STORE: 'embedded', REDIS_ENDPOINT_URL: undefined, DATA_FILE: join(place, 'chat.db') } : {};
   // Without CLIENT_DIR the server has its own page.
@@ -230,11 +231,10 @@ export async function shot(page, name) {
 }
 
 /**
- * Registers a file's server and browser. The page is not the original's, so with that as the target
- * nothing is registered: `cases(t)` is for the rest of the file.
+ * Registers a file's server and browser. A target without the page has nothing registered: `cases(t)` is for the rest of the file.
  */
 export function usePage(cases) {
-  if (isUpstream) return;
+  if (!has('page')) return;
   const t = {};
   before(async () => {
     t.backend = await startBackend();

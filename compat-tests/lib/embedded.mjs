@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ws, request } from './engine.mjs';
-import { command, launch, startServer } from './target.mjs';
+import { launch, startServer } from './target.mjs';
 
 const OWN = { STORE: 'embedded', REDIS_ENDPOINT_URL: undefined };
 
@@ -43,9 +43,6 @@ export async function transfer(direction, file, redis, { args = [], env = {} } =
   clearTimeout(timer);
   return { code, said: run.stdout(), words: run.stderr() };
 }
-
-/** Whether the target is this server: only it has an embedded store. */
-export const isOwn = command.endsWith('redis-chat-server');
 
 const json = { 'content-type': 'application/json' };
 

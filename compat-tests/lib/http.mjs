@@ -2,6 +2,7 @@
 // kept as it came (header spelling, order, repetition), with the time of each byte.
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
+import { targetHost } from './target.mjs';
 
 // Generous: the cases bound the time, they do not measure it.
 const DEFAULT_TIMEOUT = 10_000;
@@ -51,7 +52,7 @@ export class Connection {
   #wake = () => {};
 
   static async open(port) {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, targetHost);
     await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return new Connection(socket);
   }

@@ -19,6 +19,7 @@ const START_TIMEOUT = 10_000;
  * `password`: what our own client sends, if `args` set one.
  */
 export async function startRedis({ args = [], port, password } = {}) {
+  if (process.env.TARGET_REDIS) return givenRedis(process.env.TARGET_REDIS, args.length > 0 || port !== undefined);
   const fixed = port !== undefined;
   for (let attempt = 1; ; attempt += 1) {
     const chosen = fixed ? port : await freePort();
@@ -51,13 +52,28 @@ async function tryStart(port, args, password) {
     await sleep(10);
   }
 
+  return handle({ port, host: '127.0.0.1', password, child, dir });
+}
+
+/**
+ * The Redis of a server that runs already. tools/targets.mjs has looked whether it may be emptied, which
+ * is done here: every file begins with an empty one.
+ */
+async function givenRedis(text, special) {
+  if (special) throw new Error('this case needs a Redis of its own: its row in the catalogue must ask for "start"');
+  const url = new URL(text);
+  const { hostname: host, port, username, password } = url;
+  const redis = await handle({ host, port: Number(port || 6379), username: username || undefined, password: decodeURIComponent(password) || undefined });
+  await redis.client.flushall();
+  return redis;
+}
+
+async function handle({ child, dir, ...address }) {
   const opened = [];
   const ownAddresses = new Set();
   const connect = async (options = {}) => {
     const client = new Redis({
-      port,
-      host: '127.0.0.1',
-      password,
+      ...address,
       lazyConnect: true,
       retryStrategy: null,
       ...options,
@@ -73,10 +89,10 @@ async function tryStart(port, args, password) {
 
   const client = await connect();
   return {
-    port,
-    pid: child.pid,
+    port: address.port,
+    pid: child?.pid,
     child,
-    url: `127.0.0.1:${port}`,
+    url: `${address.host}:${address.port}`,
     client,
     connect,
 
@@ -134,6 +150,7 @@ async function tryStart(port, args, password) {
 
     async stop(signal = 'SIGTERM') {
       for (const connection of opened) connection.disconnect();
+      if (!child) return;
       await end(child, signal);
       await rm(dir, { recursive: true, force: true });
     },

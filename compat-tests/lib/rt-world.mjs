@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { has } from './capabilities.mjs';
 import { Polling, Ws } from './engine.mjs';
 import { Bus } from './rt-bus.mjs';
 import { startRedis } from './redis.mjs';
@@ -196,7 +197,7 @@ export class World {
  * Registers a file's Redis and server; `group` names its recordings. Gives
  * `scenario(id, run, options)`: `run(world, t)` returns what is compared with the recording, if there is one.
  * `or(observed)`: what else may be shown; a lax scenario without it need only run to
- * its end. `deviation`: not on the original.
+ * its end. `deviation`: not on the original. `needs`: capabilities without which it makes no sense.
  */
 export function suite(group = [], { env, redisArgs = [] } = {}) {
   const fixture = Object.assign({}, ...[group].flat().map(recordings));
@@ -216,8 +217,8 @@ export function suite(group = [], { env, redisArgs = [] } = {}) {
     });
   }
 
-  function scenario(id, run, { or, deviation = false, timeout = CASE_TIMEOUT } = {}) {
-    if (deviation && isUpstream) return;
+  function scenario(id, run, { or, deviation = false, needs = [], timeout = CASE_TIMEOUT } = {}) {
+    if ((deviation && isUpstream) || !needs.every(has)) return;
     // Only now: hooks of a file without cases would start a server that nothing ends.
     if (!registered) register();
     test(id, { timeout }, async (t) => {

@@ -1,15 +1,20 @@
-// The server under test. The suite knows nothing of it but how to start it:
+// The server under test. The suite knows nothing of it but how to start it, or where it runs:
 //
-//   TARGET_CMD    command line; {port}, {redis} and {client} are filled in.
+//   TARGET_CMD    command line; {port}, {redis}, {client} and {data} are filled in.
 //                 Default: the release build of this repository.
 //   TARGET_KIND   "node" for the original server. Cases in which a drop-in is meant
 //                 to differ from it (see `deviation`) are then not registered.
+//
+// tools/targets.mjs makes these from a file in targets/, and with them TARGET_CAPABILITIES
+// (capabilities.mjs), TARGET_ENV (JSON), TARGET_READY (JSON) and TARGET_URL (it runs already).
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { has } from './capabilities.mjs';
 import { adopt, end, ended, hasEnded } from './children.mjs';
 import { freePort } from './ports.mjs';
 
@@ -19,10 +24,14 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 /** A small client build of our own, served by default. */
 export const clientFixture = join(root, 'compat-tests', 'client-fixture');
 export const isUpstream = process.env.TARGET_KIND === 'node';
+/** Base URL of a target that runs already. */
+const running = process.env.TARGET_URL ? new URL(process.env.TARGET_URL) : undefined;
+/** The host that the target is reached at. */
+export const targetHost = running?.hostname ?? '127.0.0.1';
 export const command = process.env.TARGET_CMD || join(root, 'target', 'release', 'redis-chat-server');
 
-/** Whether the target serves `clientDir`: the original has a fixed folder of its own, its double (node-peer/) has not. */
-export const servesClientDir = !isUpstream || /\{client\}|node-peer\//.test(command);
+/** Whether the target serves `clientDir`. */
+export const servesClientDir = has('client-dir');
 
 /**
  * Registers a case only where the contract asks a drop-in to do better than the
@@ -31,10 +40,15 @@ export const servesClientDir = !isUpstream || /\{client\}|node-peer\//.test(comm
  */
 export const deviation = isUpstream ? () => {} : test;
 
+const targetEnv = JSON.parse(process.env.TARGET_ENV || '{}');
+/** What tells that the target listens: a line on its standard output, or an answer to a GET of a path. */
+const ready = JSON.parse(process.env.TARGET_READY || '{"line":"^Listening on "}');
+
 // Settings of the caller's shell that would change what the target does.
 const CLEARED = [
   'PORT', 'REDIS_ENDPOINT_URL', 'REDIS_PASSWORD', 'STORE', 'DATA_FILE', 'COMPAT', 'CLIENT_DIR', 'LINKS_FILE',
   'SESSION_SECRET', 'SERVER_ID', 'WORKERS', 'ALLOWED_ORIGINS', 'TRUSTED_PROXIES', 'LIMITS', 'NODE_ENV',
+  'REDIS_URL', 'TARGET_URL', 'TARGET_ENV', 'TARGET_READY', 'TARGET_CAPABILITIES', 'TARGET_REDIS',
 ];
 
 /**
@@ -46,6 +60,7 @@ const CLEARED = [
  * `port`: a fixed port instead of a free one. `commandLine`: another server than the target.
  */
 export async function startServer({ redis, env = {}, args = [], clientDir = clientFixture, cwd, port, commandLine } = {}) {
+  if (running) return alreadyRunning({ env, args, clientDir, port, commandLine });
   for (let attempt = 1; ; attempt += 1) {
     const server = await launch({ redis, env, args, clientDir, cwd, port, commandLine });
     const up = await listening(server);
@@ -59,12 +74,28 @@ export async function startServer({ redis, env = {}, args = [], clientDir = clie
   }
 }
 
+/** The handle of a server that nobody here starts or ends. */
+function alreadyRunning({ env, args, clientDir, port, commandLine }) {
+  if (Object.keys(env).length + args.length > 0 || clientDir !== clientFixture || (port ?? commandLine) !== undefined) {
+    throw new Error('this case starts a server of its own kind: its row in the catalogue must ask for "start"');
+  }
+  const nothing = async () => {};
+  const silence = () => '';
+  return {
+    port: Number(running.port || 80), base: running.origin, stdout: silence, stderr: silence, alive: () => true, stop: nothing, kill: nothing,
+  };
+}
+
 /** Starts the target without waiting: for cases about a start that fails. */
 export async function launch({ redis, env = {}, args = [], clientDir = clientFixture, cwd, port, commandLine = command } = {}) {
   const chosen = port ?? (await freePort());
   const url = redis?.url ?? '127.0.0.1:1';
-  const fill = (text) =>
-    text.replaceAll('{port}', String(chosen)).replaceAll('{redis}', url).replaceAll('{client}', clientDir);
+  const own = commandLine === command;
+  let data;
+  const fill = (text) => {
+    if (text.includes('{data}')) data ??= mkdtempSync(join(tmpdir(), 'compat-data-'));
+    return text.replaceAll('{port}', String(chosen)).replaceAll('{redis}', url).replaceAll('{client}', clientDir).replaceAll('{data}', data);
+  };
   // A relative path in the command is from here, not from the working directory of the target.
   const place = (word) => (word.includes('/') && existsSync(word) ? resolve(word) : word);
   const [file, ...words] = commandLine.split(/\s+/).filter(Boolean).map(fill).map(place);
@@ -72,14 +103,17 @@ export async function launch({ redis, env = {}, args = [], clientDir = clientFix
 
   const inherited = { ...process.env };
   for (const name of CLEARED) delete inherited[name];
+  const filled = Object.entries(own ? targetEnv : {}).map(([name, value]) => [name, value === null ? undefined : fill(value)]);
   const full = {
     ...inherited,
     // The contract describes the original, its weaknesses included: that is `exact`.
-    COMPAT: 'exact',
+    COMPAT: has('safe') && own ? 'safe' : 'exact',
     STORE: 'redis',
     PORT: String(chosen),
-    REDIS_ENDPOINT_URL: url,
+    // A target without Redis is not told of one, unless the case has one.
+    REDIS_ENDPOINT_URL: redis || has('redis') ? url : undefined,
     CLIENT_DIR: clientDir,
+    ...Object.fromEntries(filled),
     ...env,
   };
   for (const name of Object.keys(full)) if (full[name] === undefined) delete full[name];
@@ -92,6 +126,11 @@ export async function launch({ redis, env = {}, args = [], clientDir = clientFix
   child.stderr.on('data', (chunk) => (err += chunk));
   // Its last words may come after its end.
   const silent = new Promise((resolve) => child.once('close', resolve));
+  if (data) {
+    const remove = () => rmSync(data, { recursive: true, force: true });
+    child.once('close', remove);
+    process.once('exit', remove);
+  }
 
   return {
     port: chosen,
@@ -115,9 +154,15 @@ export async function launch({ redis, env = {}, args = [], clientDir = clientFix
 
 async function listening(server) {
   const deadline = Date.now() + START_TIMEOUT;
-  while (!/^Listening on /m.test(server.stdout())) {
+  while (!(await isReady(server))) {
     if (!server.alive() || server.pid === undefined || Date.now() > deadline) return false;
     await sleep(10);
   }
   return true;
+}
+
+async function isReady(server) {
+  if (ready.line && new RegExp(ready.line, 'm').test(server.stdout())) return true;
+  if (!ready.path) return false;
+  return fetch(server.base + ready.path, { redirect: 'manual' }).then(() => true, () => false);
 }

@@ -6,8 +6,9 @@ import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { has } from '../../lib/capabilities.mjs';
 import { adopt } from '../../lib/children.mjs';
-import { Person, failEmbedded, folder, isOwn, startEmbedded } from '../../lib/embedded.mjs';
+import { Person, failEmbedded, folder, startEmbedded } from '../../lib/embedded.mjs';
 import { request } from '../../lib/engine.mjs';
 import { seeded } from '../../lib/seeded.mjs';
 import { command, launch } from '../../lib/target.mjs';
@@ -16,7 +17,7 @@ const LIMITS = { timeout: 60_000 };
 const isMessage = (frame) => typeof frame === 'string' && frame.startsWith('42["message"');
 const textOf = (frame) => JSON.parse(frame.slice(2))[1].message;
 
-if (isOwn) describe('embedded', () => {
+if (has('embedded')) describe('embedded', () => {
   test('two people chat, and everything is there after a restart', LIMITS, async (t) => {
     const file = join(await folder(t), 'data', 'chat.db');
     const server = await startEmbedded(t, file);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { Person, folder, isOwn, startEmbedded, transfer } from '../../lib/embedded.mjs';
+import { has } from '../../lib/capabilities.mjs';
+import { Person, folder, startEmbedded, transfer } from '../../lib/embedded.mjs';
 import { request } from '../../lib/engine.mjs';
 import { dump, startRedis } from '../../lib/redis.mjs';
 import { startServer } from '../../lib/target.mjs';
@@ -42,7 +43,7 @@ async function seen(base, person, room) {
   };
 }
 
-if (isOwn) describe('transfer', () => {
+if (has('embedded')) describe('transfer', () => {
   test('a file goes to Redis and back, sessions included', LIMITS, async (t) => {
     const { file, zoe, room } = await furnished(t);
     const redis = await redisOf(t);
@@ -63,7 +64,7 @@ if (isOwn) describe('transfer', () => {
     const life = await redis.client.ttl(session);
     assert.ok(life > 86_000 && life <= 86_400, `${life}`);
 
-    const onRedis = await startServer({ redis, env: { SESSION_SECRET: secret } });
+    const onRedis = await startServer({ redis, env: { STORE: 'redis', DATA_FILE: undefined, SESSION_SECRET: secret } });
     t.after(() => onRedis.kill());
     const before = await seen(onRedis.base, zoe, room.id);
     assert.equal(before.me.username, 'Zoë');

@@ -4,8 +4,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startBackend } from '../../lib/browser.mjs';
+import { has } from '../../lib/capabilities.mjs';
 import { send } from '../../lib/http.mjs';
-import { isUpstream, root } from '../../lib/target.mjs';
+import { root } from '../../lib/target.mjs';
 
 const folder = join(root, 'src', 'page');
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -23,7 +24,7 @@ test('there is no way to make markup of text in the page', () => {
   }
 });
 
-if (!isUpstream) {
+if (has('page')) {
   let backend;
   before(async () => {
     backend = await startBackend();

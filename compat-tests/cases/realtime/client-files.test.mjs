@@ -1,12 +1,13 @@
-// The client files under /socket.io/ (realtime.md §6). The server takes them from the
-// folder named by its setting ENGINE_CLIENT_DIR; without that there is nothing to test.
+// The client files under /socket.io/ (realtime.md §6). A drop-in may take them from the folder
+// named by its setting ENGINE_CLIENT_DIR; without that there is nothing to test.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { gunzipSync, inflateSync } from 'node:zlib';
+import { has } from '../../lib/capabilities.mjs';
 import { PATH, brief, request } from '../../lib/engine.mjs';
 import { suite } from '../../lib/rt-world.mjs';
 
-if (process.env.ENGINE_CLIENT_DIR) register();
+if (has('client-files')) register();
 
 function register() {
   const { scenario, shared, fixture } = suite('handshake');

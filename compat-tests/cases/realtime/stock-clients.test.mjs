@@ -99,7 +99,7 @@ scenario('stock.reconnect', async (world) => {
   writer.emit('message', message(w, 'again', 'after joining'));
   await world.eventually(() => all.every(({ socket }) => socket.log.length >= 4), 'delivered');
   for (const { socket } of all) assert.deepEqual(socket.log.slice(3).map(([, { message: text }]) => text), ['after joining']);
-}, { timeout: 60_000 });
+}, { needs: ['faults'], timeout: 60_000 });
 
 scenario('stock.anonymous', async (world) => {
   const socket = await client(world, undefined, { events: ['x'] });
