@@ -20,18 +20,23 @@ const HEADINGS = {
   moved: 'with another section or level than committed',
 };
 
+const cannotStart = ({ outcome, error }) => outcome === 'fail' && /^the target did not start|ECONNREFUSED/.test(error.message);
+
 function tellFailure({ id, section, error = {} }) {
   console.log(`  FAIL ${id}   [${section}]`);
   const indent = (text) => String(text).split('\n').slice(0, 30).map((line) => `       ${line}`).join('\n');
   console.log(indent(error.message ?? 'no message'));
 }
 
+/** Why nothing at `url` can be asked, or undefined if something answers. */
+const silent = (url) => fetch(url).then(() => undefined, ({ cause, message }) => `Nothing answers at ${url}: ${cause?.message || cause?.code || message}`);
+
 /**
  * Runs `target`. `accept` writes the committed results; `compare: false` is for targets that have none.
  * `words`: the files that were named, for the hint.
  */
 export async function runTarget(target, { files = allFiles(), accept = false, compare = true, words = [] } = {}) {
-  const why = missing(target) ?? (target.redisUrl && (await mayBeEmptied(target.redisUrl)));
+  const why = missing(target) ?? (target.url && (await silent(target.url))) ?? (target.redisUrl && (await mayBeEmptied(target.redisUrl)));
   if (why) {
     console.error(`${target.name}: not run. ${why}`);
     return { ok: false, why };
@@ -39,6 +44,7 @@ export async function runTarget(target, { files = allFiles(), accept = false, co
   const chosen = filesFor(target, files);
   console.log(`${target.name}: ${target.about} ${chosen.length} files of cases.`);
   const started = Date.now();
+  let deadFiles = 0;
   const records = await runFiles(chosen, {
     environment: environmentFor(target),
     // One server and one Redis for all: files would get in each other's way.
@@ -47,6 +53,10 @@ export async function runTarget(target, { files = allFiles(), accept = false, co
       const failed = ran.filter(({ outcome }) => outcome !== 'pass');
       console.log(`  ${file}: ${ran.length} cases, ${seconds(ms)}${failed.length > 0 ? `, ${failed.length} FAILED` : ''}`);
       classify(failed).results.forEach(tellFailure);
+      // One that can't be started at all need not be told by every file.
+      deadFiles = ran.length > 0 && ran.every(cannotStart) ? deadFiles + 1 : -Infinity;
+      if (deadFiles >= 3) console.log(`${target.name}: it does not start, so no further files are run.`);
+      return deadFiles < 3;
     },
   });
   const took = Date.now() - started;

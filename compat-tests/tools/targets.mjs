@@ -48,7 +48,7 @@ const fromHere = (command) =>
 export function givenTarget({ TARGET, PEER, CAPABILITIES, READY, REDIS_URL }) {
   const named = CAPABILITIES === undefined ? undefined : capabilities(CAPABILITIES);
   const plain = named?.filter((word) => word !== 'exact' && word !== 'safe');
-  const common = { name: 'given', about: TARGET, compat: named?.includes('safe') ? 'safe' : 'exact' };
+  const common = { name: 'given', about: `${TARGET}.`, compat: named?.includes('safe') ? 'safe' : 'exact' };
   if (/^https?:/.test(TARGET)) {
     if (!TARGET.startsWith('http://')) throw new Error('The suite speaks plain HTTP: give a base URL with http://');
     if (PEER) throw new Error('PEER needs TARGET to be a command: the pair is started on a Redis of its own.');
