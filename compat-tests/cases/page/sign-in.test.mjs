@@ -219,8 +219,9 @@ usePage((t) => {
     for (const colorScheme of ['light', 'dark']) {
       const page = await t.pages.user('Pablo', { context: { colorScheme, reducedMotion: 'reduce' } });
       await filled(page);
-      await say(page, 'In this light');
-      await sent(page, 'In this light');
+      const text = `In ${colorScheme} mode`;
+      await say(page, text);
+      await sent(page, text);
       await shot(page, `general-${colorScheme}`);
       const { ground, low, moving } = await page.evaluate(looks);
       assert.equal(ground > 0.5, colorScheme === 'light');
