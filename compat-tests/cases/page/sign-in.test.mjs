@@ -193,8 +193,8 @@ usePage((t) => {
       await shot(page, `phone-${width}-list`);
       await chatLink(page, 'General').tap();
       await filled(page);
-      await say(page, `${'longwordwithoutend'.repeat(20)} and a text that needs several lines on a telephone`);
-      await sent(page, 'longwordwithoutend');
+      await say(page, `${width} ${'longwordwithoutend'.repeat(20)} and a text that needs several lines on a telephone`);
+      await sent(page, `${width} longwordwithoutend`);
       await fits('the room');
       await shot(page, `phone-${width}-room`);
       assert.equal(await page.getByRole('navigation').count(), 0);
