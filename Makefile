@@ -6,7 +6,7 @@ BINARY := target/release/redis-chat-server
 # What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
 NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium
 
-.PHONY: help run check test build compat compat-accept screenshot needs compat-packages
+.PHONY: help run check test build compat compat-accept upstream-client screenshot needs compat-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ compat-accept: needs build compat-packages ## run all targets and take their res
 
 screenshot: needs build compat-packages ## make the picture of the page in the README anew
 	cd compat-tests && node screenshot.mjs ../docs/page.png
+
+upstream-client: ## FROM=<checkout, build folder or git URL>: a checked copy of the original's client, to serve and to test with
+	@node upstream-client/fetch.mjs "$(FROM)"
 
 compat-packages:
 	@for dir in compat-tests compat-tests/node-peer; do \
