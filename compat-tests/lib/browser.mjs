@@ -19,15 +19,15 @@ export const DEMO_PASSWORD = 'password123';
 
 /**
  * Starts a server with the page, on a store of its own: a file, or with `PAGE_STORE=redis` or without that store a Redis.
- * `restart` brings it back on the same port with the same data.
+ * `restart` brings it back on the same port with the same data. `clientDir`: a client in the place of the
+ * page; `commandLine`: another server than the target.
  */
-export async function startBackend() {
+export async function startBackend({ embedded = has('embedded') && process.env.PAGE_STORE !== 'redis', clientDir, commandLine } = {}) {
   const place = await mkdtemp(join(tmpdir(), 'compat-page-'));
-  const embedded = has('embedded') && process.env.PAGE_STORE !== 'redis';
   const redis = embedded ? undefined : await startRedis();
   const store = embedded ? { STORE: 'embedded', REDIS_ENDPOINT_URL: undefined, DATA_FILE: join(place, 'chat.db') } : {};
   // Without CLIENT_DIR the server has its own page.
-  const options = { redis, env: { CLIENT_DIR: undefined, ...store }, cwd: place };
+  const options = { redis, clientDir, commandLine, env: { CLIENT_DIR: clientDir, ...store }, cwd: place };
   const backend = {
     server: undefined,
     get base() {
@@ -161,6 +161,7 @@ export class Pages {
   async tab(context, address = this.backend.base) {
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
+    this.watch?.(page);
     page.faults = [];
     page.on('pageerror', (error) => page.faults.push(error.message));
     page.on('dialog', (dialog) => {

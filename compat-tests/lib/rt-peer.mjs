@@ -5,7 +5,8 @@ import { root, startServer } from './target.mjs';
 
 const folder = join(root, 'compat-tests', 'node-peer');
 const target = { name: 'target' };
-const nodePeer = { name: 'node peer', commandLine: `${process.execPath} ${join(folder, 'server.mjs')}` };
+/** The double of the original, if its packages are installed. */
+export const nodePeer = existsSync(join(folder, 'node_modules')) && { name: 'node peer', commandLine: `${process.execPath} ${join(folder, 'server.mjs')}` };
 
 /**
  * Pairs of `cand` and `ref`, as the recordings call them. PEER_CMD, a command line like
@@ -15,7 +16,7 @@ const nodePeer = { name: 'node peer', commandLine: `${process.execPath} ${join(f
 export function clusters() {
   if (process.env.PEER_CMD) return [{ cand: target, ref: { name: 'PEER_CMD', commandLine: process.env.PEER_CMD } }];
   const beside = [{ cand: target, ref: target }];
-  if (existsSync(join(folder, 'node_modules'))) return [...beside, { cand: target, ref: nodePeer }, { cand: nodePeer, ref: nodePeer }];
+  if (nodePeer) return [...beside, { cand: target, ref: nodePeer }, { cand: nodePeer, ref: nodePeer }];
   console.error('The mixed cases run without the node peer: `npm ci --ignore-scripts` in compat-tests/node-peer installs it.');
   return beside;
 }

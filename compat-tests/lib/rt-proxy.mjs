@@ -14,10 +14,11 @@ export async function startProxy(port, { filter } = {}) {
   /** `{ left, direction, resolve, all }` while `cutAfterBytes` waits. */
   let armed;
   let opened = 0;
+  let destination = port;
 
   const server = net.createServer({ noDelay: true }, (client) => {
     if (refusing) return client.destroy();
-    const target = net.connect({ port, host: '127.0.0.1', noDelay: true });
+    const target = net.connect({ port: destination, host: '127.0.0.1', noDelay: true });
     const link = { up: target, down: client, heldBack: [], total: { up: 0, down: 0 } };
     links.add(link);
     opened += 1;
@@ -72,6 +73,11 @@ export async function startProxy(port, { filter } = {}) {
     links,
     /** How many links there have been. */
     opened: () => opened,
+
+    /** Sends new links to another port; those there are stay where they are. */
+    forward(to) {
+      destination = to;
+    },
 
     /** Ends all links now. */
     cut: () => [...links].forEach(drop),
