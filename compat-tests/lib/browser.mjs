@@ -161,7 +161,7 @@ export class Pages {
   async tab(context, address = this.backend.base) {
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
-    this.watch?.(page);
+    await this.watch?.(page);
     page.faults = [];
     page.on('pageerror', (error) => page.faults.push(error.message));
     page.on('dialog', (dialog) => {

@@ -56,7 +56,7 @@ useClient((t) => {
   /** What the pages ask, are answered, send, hear and show. */
   async function walk(backend) {
     const { server, stop } = await start(backend);
-    const pages = new ClientPages(t.chromium.browser, server);
+    const pages = new ClientPages(t.chromium.browser, server, { late: true });
     const seen = {};
     const record = (who, page) => {
       const notes = (seen[who] = { answers: [], shown: [] });

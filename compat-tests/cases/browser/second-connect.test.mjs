@@ -1,5 +1,5 @@
 // The original's own client, unmodified, on every backend: the CONNECT that it sends once too often at times.
-// The one thing in which the backends differ for it (README, realtime.md §7.5).
+// We ignore it on purpose (README, realtime.md §7.5).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../../lib/browser.mjs';
