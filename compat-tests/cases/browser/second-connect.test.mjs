@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../../lib/browser.mjs';
-import { enter, message, open, say, settled, submit, texts, useBackends } from '../../lib/upstream.mjs';
+import { enter, message, say, settled, submit, texts, useBackends } from '../../lib/upstream.mjs';
 
 /**
  * In the page: what it does after it has drawn something waits for the answer to the handshake. It then finds
