@@ -14,7 +14,7 @@ import { isUpstream, startServer } from './target.mjs';
 /** `node`: the original's server, with two weaknesses that we don't have: a second CONNECT, and what is sent right after one. */
 const onRedis = { name: 'target on Redis', node: isUpstream };
 const onFile = { name: 'target on its file', node: false, embedded: true };
-const node = nodePeer && { ...nodePeer, node: true };
+const node = nodePeer;
 export const allBackends = () => [onRedis, has('embedded') && onFile, node].filter(Boolean);
 
 /** Registers `cases(t)` with a browser, `t.chromium`. */

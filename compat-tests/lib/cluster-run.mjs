@@ -1,0 +1,132 @@
+// A crowd chatting on a cluster, what may happen to it, and what must be right afterwards.
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster } from './cluster.mjs';
+import { Crowd, ROOM } from './crowd.mjs';
+import { request } from './engine.mjs';
+import { Logins } from './logins.mjs';
+import { seeded } from './seeded.mjs';
+
+export class Run {
+  static async start(t, kinds, options) {
+    const run = new Run();
+    Object.assign(run, seeded(t), { t, logins: new Logins() });
+    t.after(() => {
+      run.logins.stop();
+      run.crowd?.close();
+    });
+    run.cluster = await Cluster.start(t, kinds, options);
+    run.crowd = new Crowd(run.cluster);
+    return run;
+  }
+
+  get bases() {
+    return this.cluster.slots.map(({ base }) => base);
+  }
+
+  /** Swaps `slot` for a server of `kind` while everybody talks, and somebody signs in now and then. */
+  async swap(slot, kind) {
+    const { cluster, crowd, logins } = this;
+    assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in before the swap`);
+    const quitter = await crowd.add({ slot, quits: true });
+    await crowd.allJoined();
+    const witnesses = crowd.members.filter(({ stay }) => stay && stay.server !== cluster.slots[slot]).map(({ stay }) => stay);
+    crowd.chat();
+    await sleep(300);
+    logins.keepRegistering(cluster.base);
+    const graceful = !cluster.slots[slot].node;
+    const code = await cluster.replace(slot, kind);
+    if (graceful) assert.equal(code, 0, `${this.what}: SIGTERM ends it cleanly`);
+    await crowd.allJoined();
+    assert.ok(quitter.left, `${this.what}: the quitter was on the server that was stopped`);
+    await sleep(300);
+    await logins.stop();
+    assert.ok(witnesses.length >= 2 && witnesses.every(({ ended }) => !ended), `${this.what}: those on the other server stay connected`);
+    assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in after the swap`);
+    await logins.hold(this.bases);
+  }
+
+  /** Kills `slot` in the middle of the talk; the server is back after a moment. */
+  async kill(slot) {
+    const { cluster, crowd, pick } = this;
+    crowd.chat();
+    await sleep(100 + pick(500));
+    const witnesses = crowd.members.filter(({ stay }) => stay && stay.server !== cluster.slots[slot]).map(({ stay }) => stay);
+    await cluster.kill(slot, pick(300));
+    await crowd.allJoined();
+    assert.ok(witnesses.length >= 2 && witnesses.every(({ ended }) => !ended), `${this.what}: those on the other server stay connected`);
+  }
+
+  /**
+   * Takes Redis from `slot` for `ms`, or (0) only cuts the link at a random byte. A Node
+   * server ends by that and is started again; the drop-in keeps its sockets.
+   */
+  async cut(slot, ms) {
+    const { cluster, crowd, pick, what } = this;
+    const instance = cluster.slots[slot];
+    const stays = crowd.members.filter(({ stay }) => stay?.server === instance).map(({ stay }) => stay);
+    const hears = crowd.ledger.deaf(instance);
+    if (ms > 0) {
+      instance.proxy.refuse();
+      await sleep(ms);
+      instance.proxy.accept();
+    } else {
+      await instance.proxy.cutAfterBytes(1 + pick(4000), pick(2) === 0 ? 'up' : 'down', { all: instance.node || pick(2) === 0 });
+    }
+    if (instance.node) await cluster.world.eventually(() => cluster.slots[slot] !== instance, `${what}: back after its end`, 20_000);
+    await crowd.allJoined();
+    if (instance.node) return;
+    assert.equal(cluster.slots[slot], instance, `${what}: it survives`);
+    assert.ok(stays.length >= 2 && stays.every(({ ended }) => !ended), `${what}: its sockets stay`);
+    await crowd.fence(crowd.members.filter(({ stay }) => stay?.server === instance));
+    hears();
+  }
+
+  /** Silence, then the judgement over everything. Gives the figures. `patience`: for those who leave, in ms. */
+  async judge({ patience = 10_000 } = {}) {
+    const { cluster, crowd, what, t } = this;
+    await crowd.settle();
+    assert.equal(cluster.unexpected, undefined, what);
+    const messages = await this.#history();
+    const { faults, figures } = crowd.ledger.judge(messages.map(({ from, message }) => ({ sender: String(from), n: Number(message) })));
+    Object.assign(figures, await this.#presence(patience), { restarts: cluster.restarts, logins: this.logins.all.length });
+    t.diagnostic(JSON.stringify(figures));
+    assert.deepEqual(faults.slice(0, 20), [], `${what}: ${faults.length} faults`);
+    return figures;
+  }
+
+  /** What is stored, which both servers give as it is. */
+  async #history() {
+    const { cluster: { world }, crowd, what } = this;
+    const stored = (await world.stored(ROOM)).map((text) => JSON.parse(text));
+    const expected = JSON.stringify([...stored].reverse());
+    const [{ user }] = crowd.present;
+    const path = `/room/${ROOM}/messages?offset=0&size=${stored.length + 10}`;
+    for (const base of this.bases) {
+      let answer;
+      // Just after a cut the connection for requests may come back as the last one.
+      await world.eventually(async () => {
+        answer = await request(base, { path, headers: { cookie: user.cookie } });
+        return answer.status !== 503;
+      }, `${what}: history at ${base}`, 20_000);
+      assert.equal(answer.status, 200, what);
+      assert.ok(answer.text === expected, `${what}: history at ${base}`);
+    }
+    return stored;
+  }
+
+  /**
+   * Online are those who have a socket, and the ghosts: those who left together with a
+   * server that took leave of nobody.
+   */
+  async #presence(patience) {
+    const { cluster: { world }, crowd, what } = this;
+    const ids = (members) => members.map(({ user }) => String(user.id)).sort();
+    const ghosts = ids(crowd.members.filter(({ lastServer }) => lastServer?.died));
+    const expected = [...ids(crowd.present), ...ghosts].sort();
+    const online = async () => (await world.client.smembers('online_users')).sort();
+    await world.eventually(async () => (await online()).join() === expected.join(), what, patience).catch(() => {});
+    assert.deepEqual(await online(), expected, `${what}: online_users, ${ghosts.length} of them ghosts`);
+    return { present: crowd.present.length, ghosts: ghosts.length };
+  }
+}
