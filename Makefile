@@ -6,7 +6,7 @@ BINARY := target/release/redis-chat-server
 # What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
 NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium
 
-.PHONY: help run check test build compat compat-accept upstream-client screenshot needs compat-packages
+.PHONY: help run check test chaos build compat compat-accept upstream-client screenshot needs compat-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,9 @@ compat: needs $(if $(TARGET),,build) compat-packages ## the black-box suite agai
 compat-accept: needs build compat-packages ## run all targets and take their results as the committed ones
 	@node compat-tests/compat.mjs --accept
 	@node compat-tests/readme-table.mjs
+
+chaos: needs build compat-packages ## what takes too long for `make test`: a hundred kills, long cuts, long migrations
+	cd compat-tests && npm run --silent chaos
 
 screenshot: needs build compat-packages ## make the picture of the page in the README anew
 	cd compat-tests && node screenshot.mjs ../docs/page.png

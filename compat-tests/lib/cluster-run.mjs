@@ -24,13 +24,20 @@ export class Run {
     return this.cluster.slots.map(({ base }) => base);
   }
 
+  /** Gives the check that those who are not in `slot` now have stayed connected. */
+  #witnesses(slot) {
+    const { cluster, crowd, what } = this;
+    const stays = crowd.members.map(({ stay }) => stay).filter((stay) => stay && stay.server !== cluster.slots[slot]);
+    return () => assert.ok(stays.length >= 2 && stays.every(({ ended }) => !ended), `${what}: those on the other server stay connected`);
+  }
+
   /** Swaps `slot` for a server of `kind` while everybody talks, and somebody signs in now and then. */
   async swap(slot, kind) {
     const { cluster, crowd, logins } = this;
     assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in before the swap`);
     const quitter = await crowd.add({ slot, quits: true });
     await crowd.allJoined();
-    const witnesses = crowd.members.filter(({ stay }) => stay && stay.server !== cluster.slots[slot]).map(({ stay }) => stay);
+    const undisturbed = this.#witnesses(slot);
     crowd.chat();
     await sleep(300);
     logins.keepRegistering(cluster.base);
@@ -41,7 +48,7 @@ export class Run {
     assert.ok(quitter.left, `${this.what}: the quitter was on the server that was stopped`);
     await sleep(300);
     await logins.stop();
-    assert.ok(witnesses.length >= 2 && witnesses.every(({ ended }) => !ended), `${this.what}: those on the other server stay connected`);
+    undisturbed();
     assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in after the swap`);
     await logins.hold(this.bases);
   }
@@ -51,24 +58,27 @@ export class Run {
     const { cluster, crowd, pick } = this;
     crowd.chat();
     await sleep(100 + pick(500));
-    const witnesses = crowd.members.filter(({ stay }) => stay && stay.server !== cluster.slots[slot]).map(({ stay }) => stay);
+    const undisturbed = this.#witnesses(slot);
     await cluster.kill(slot, pick(300));
     await crowd.allJoined();
-    assert.ok(witnesses.length >= 2 && witnesses.every(({ ended }) => !ended), `${this.what}: those on the other server stay connected`);
+    undisturbed();
   }
 
   /**
    * Takes Redis from `slot` for `ms`, or (0) only cuts the link at a random byte. A Node
-   * server ends by that and is started again; the drop-in keeps its sockets.
+   * server ends by that and is started again; the drop-in keeps its sockets. `meanwhile()`
+   * runs while Redis is away.
    */
-  async cut(slot, ms) {
+  async cut(slot, ms, meanwhile = () => {}) {
     const { cluster, crowd, pick, what } = this;
     const instance = cluster.slots[slot];
-    const stays = crowd.members.filter(({ stay }) => stay?.server === instance).map(({ stay }) => stay);
+    const there = crowd.members.filter(({ stay }) => stay?.server === instance).map((member) => ({ member, stay: member.stay }));
     const hears = crowd.ledger.deaf(instance);
     if (ms > 0) {
       instance.proxy.refuse();
-      await sleep(ms);
+      await sleep(ms / 2);
+      await meanwhile();
+      await sleep(ms / 2);
       instance.proxy.accept();
     } else {
       await instance.proxy.cutAfterBytes(1 + pick(4000), pick(2) === 0 ? 'up' : 'down', { all: instance.node || pick(2) === 0 });
@@ -77,7 +87,8 @@ export class Run {
     await crowd.allJoined();
     if (instance.node) return;
     assert.equal(cluster.slots[slot], instance, `${what}: it survives`);
-    assert.ok(stays.length >= 2 && stays.every(({ ended }) => !ended), `${what}: its sockets stay`);
+    const kept = there.filter(({ member, stay }) => member.left || !stay.ended);
+    assert.ok(kept.length >= 2 && kept.length === there.length, `${what}: its sockets stay`);
     await crowd.fence(crowd.members.filter(({ stay }) => stay?.server === instance));
     hears();
   }

@@ -8,9 +8,6 @@ import { stock } from './rt-stock.mjs';
 import { message } from './rt-world.mjs';
 
 export const ROOM = '0';
-/** Messages of one sender that may be without an echo. */
-const WINDOW = 40;
-
 class Member {
   /** Numbers of the messages that have neither an echo nor lost their connection. */
   pending = new Set();
@@ -99,7 +96,7 @@ class Member {
   async chat(every) {
     this.silent = false;
     while (!this.silent && !this.left) {
-      if (this.joined && this.pending.size < WINDOW) this.say();
+      if (this.joined && this.pending.size < this.crowd.window) this.say();
       await sleep(every);
     }
   }
@@ -115,6 +112,8 @@ class Member {
 
 export class Crowd {
   ledger = new Ledger();
+  /** How many messages of one sender may be without an echo. */
+  window = 40;
   members = [];
 
   constructor(cluster) {

@@ -17,3 +17,6 @@ export function seeded(t) {
   t.diagnostic(`CHAOS_SEED=${seed}`);
   return { what: `CHAOS_SEED=${seed}`, pick: random(seed) };
 }
+
+/** The numbers of `count` runs, each with a seed of its own; of one, if CHAOS_SEED names its seed. */
+export const rounds = (count) => Array.from({ length: process.env.CHAOS_SEED ? 1 : count }, (_, i) => i + 1);
