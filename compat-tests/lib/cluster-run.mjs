@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from './cluster.mjs';
 import { Crowd, ROOM } from './crowd.mjs';
-import { request } from './engine.mjs';
 import { Logins } from './logins.mjs';
+import { patiently } from './patient.mjs';
 import { seeded } from './seeded.mjs';
 
 export class Run {
@@ -34,7 +34,7 @@ export class Run {
   /** Swaps `slot` for a server of `kind` while everybody talks, and somebody signs in now and then. */
   async swap(slot, kind) {
     const { cluster, crowd, logins } = this;
-    assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in before the swap`);
+    assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in before the swap: ${logins.failure}`);
     const quitter = await crowd.add({ slot, quits: true });
     await crowd.allJoined();
     const undisturbed = this.#witnesses(slot);
@@ -49,7 +49,7 @@ export class Run {
     await sleep(300);
     await logins.stop();
     undisturbed();
-    assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in after the swap`);
+    assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in after the swap: ${logins.failure}`);
     await logins.hold(this.bases);
   }
 
@@ -114,12 +114,7 @@ export class Run {
     const [{ user }] = crowd.present;
     const path = `/room/${ROOM}/messages?offset=0&size=${stored.length + 10}`;
     for (const base of this.bases) {
-      let answer;
-      // Just after a cut the connection for requests may come back as the last one.
-      await world.eventually(async () => {
-        answer = await request(base, { path, headers: { cookie: user.cookie } });
-        return answer.status !== 503;
-      }, `${what}: history at ${base}`, 20_000);
+      const answer = await patiently(base, { path, headers: { cookie: user.cookie } });
       assert.equal(answer.status, 200, what);
       assert.ok(answer.text === expected, `${what}: history at ${base}`);
     }
@@ -138,6 +133,10 @@ export class Run {
     const online = async () => (await world.client.smembers('online_users')).sort();
     await world.eventually(async () => (await online()).join() === expected.join(), what, patience).catch(() => {});
     assert.deepEqual(await online(), expected, `${what}: online_users, ${ghosts.length} of them ghosts`);
+    for (const base of this.bases) {
+      const answer = await patiently(base, { path: '/users/online', headers: { cookie: crowd.present[0].user.cookie } });
+      assert.deepEqual(Object.keys(JSON.parse(answer.text)).sort(), expected, `${what}: /users/online at ${base}`);
+    }
     return { present: crowd.present.length, ghosts: ghosts.length };
   }
 }

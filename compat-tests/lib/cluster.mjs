@@ -10,6 +10,9 @@ import { startOne } from './rt-peer.mjs';
 import { startProxy } from './rt-proxy.mjs';
 import { World, furnish } from './rt-world.mjs';
 
+// Links are cut here, not slowed down: that a busy machine is slow must not count as a loss.
+const ENV = { REDIS_TIMEOUT: '20000' };
+
 export class Cluster {
   /** Each slot's instance: `{ name, slot, kind, node, died, port, base, server, proxy }`. */
   slots = [undefined, undefined];
@@ -49,7 +52,7 @@ export class Cluster {
 
   async #launch(kind, slot, { port, proxy } = {}) {
     const own = proxy ?? (await startProxy(this.redis.port));
-    const server = await startOne(kind, own, port);
+    const server = await startOne(kind, own, { port, env: ENV });
     const instance = { name: `${kind.name} ${server.port}`, slot, kind, node: kind.node, port: server.port, base: server.base, server, proxy: own, died: false };
     this.#supervise(instance);
     return instance;

@@ -68,14 +68,16 @@ class Member {
 
   #cutOff() {
     const { stay } = this;
-    if (stay) this.crowd.ledger.end(stay);
+    this.mark = this.crowd.cluster.bus.mark();
+    // The stock client also says so of a connection that had not come as far as `connect`.
+    if (!stay) return;
+    this.crowd.ledger.end(stay);
     this.stay = undefined;
     this.pending.clear();
-    this.mark = this.crowd.cluster.bus.mark();
     if (!this.quits || this.left) return;
     this.left = true;
     /** The server that was to take it off the list of those who are online. */
-    this.lastServer = stay?.server;
+    this.lastServer = stay.server;
     this.socket.shut();
   }
 

@@ -22,5 +22,5 @@ export function clusters() {
   return beside;
 }
 
-/** Starts one server of a cluster on `redis`, and on `port` if that is given, and waits until it listens. */
-export const startOne = ({ commandLine }, redis, port) => startServer({ redis, commandLine, port });
+/** Starts one server of a cluster on `redis` and waits until it listens; `options` as of `startServer`. */
+export const startOne = ({ commandLine }, redis, options) => startServer({ redis, commandLine, ...options });

@@ -9,7 +9,7 @@ import { Run } from '../../lib/cluster-run.mjs';
 import { clusters } from '../../lib/rt-peer.mjs';
 
 /** Of each pair; fewer of two Node servers, which only show whose fault a failure is. */
-const times = (cand) => (cand.node ? 2 : 4);
+const times = (cand) => (cand.node ? 2 : 3);
 
 for (const { cand, ref } of clusters()) test(`cuts: ${cand.name} beside ${ref.name}`, { timeout: 90_000 }, async (t) => {
   const run = await Run.start(t, [cand, ref]);
