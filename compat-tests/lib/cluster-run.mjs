@@ -39,14 +39,14 @@ export class Run {
     await crowd.allJoined();
     const undisturbed = this.#witnesses(slot);
     crowd.chat();
-    await sleep(300);
+    await crowd.heard();
     logins.keepRegistering(cluster.base);
     const graceful = !cluster.slots[slot].node;
     const code = await cluster.replace(slot, kind);
     if (graceful) assert.equal(code, 0, `${this.what}: SIGTERM ends it cleanly`);
     await crowd.allJoined();
     assert.ok(quitter.left, `${this.what}: the quitter was on the server that was stopped`);
-    await sleep(300);
+    await crowd.heard();
     await logins.stop();
     undisturbed();
     assert.ok(await logins.register(cluster.slots[slot].base), `${this.what}: a log-in after the swap: ${logins.failure}`);
@@ -57,7 +57,8 @@ export class Run {
   async kill(slot) {
     const { cluster, crowd, pick } = this;
     crowd.chat();
-    await sleep(100 + pick(500));
+    await crowd.heard();
+    await sleep(pick(400));
     const undisturbed = this.#witnesses(slot);
     await cluster.kill(slot, pick(300));
     await crowd.allJoined();
@@ -72,6 +73,8 @@ export class Run {
   async cut(slot, ms, meanwhile = () => {}) {
     const { cluster, crowd, pick, what } = this;
     const instance = cluster.slots[slot];
+    await crowd.heard();
+    await sleep(pick(400));
     const there = crowd.members.filter(({ stay }) => stay?.server === instance).map((member) => ({ member, stay: member.stay }));
     const hears = crowd.ledger.deaf(instance);
     if (ms > 0) {

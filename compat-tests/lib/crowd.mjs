@@ -148,6 +148,13 @@ export class Crowd {
     for (const member of this.present) if (member.silent) member.chat(every);
   }
 
+  /** Until each who talks has seen `count` more echoes: then there is load, however slow the machine. */
+  heard(count = 3) {
+    const accepted = ({ user }) => this.ledger.accepted(String(user.id));
+    const talking = this.present.filter(({ silent }) => !silent).map((member) => [member, accepted(member) + count]);
+    return this.cluster.world.eventually(() => talking.every(([member, wanted]) => member.left || accepted(member) >= wanted), 'everybody heard', 20_000);
+  }
+
   allJoined(ms = 20_000) {
     // A connection to a server that is gone counts no more, even if its client has not noticed yet.
     const missing = () => this.present.filter(({ joined, stay }) => !joined || !this.cluster.slots.includes(stay.server));

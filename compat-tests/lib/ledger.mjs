@@ -49,6 +49,11 @@ export class Ledger {
     this.#echoed.get(sender).add(n);
   }
 
+  /** How many of its messages `sender` saw echoed. */
+  accepted(sender) {
+    return this.#echoed.get(sender).size;
+  }
+
   /** How many each sender has sent so far. */
   sentSoFar() {
     return new Map([...this.#sent].map(([sender, sent]) => [sender, sent.length]));
@@ -98,7 +103,7 @@ export class Ledger {
     let accepted = 0;
     for (const [sender, { length }] of this.#sent) {
       sent += length;
-      accepted += this.#echoed.get(sender).size;
+      accepted += this.accepted(sender);
       for (const n of this.#echoed.get(sender)) if (!isStored(sender, n)) faults.push(`${sender} ${n}: accepted, not stored`);
     }
     for (const [what, times] of count) {

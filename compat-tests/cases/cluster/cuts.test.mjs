@@ -23,5 +23,4 @@ for (const { cand, ref } of clusters()) test(`cuts: ${cand.name} beside ${ref.na
   }
   const figures = await run.judge();
   assert.equal(figures.restarts, ends, 'only Node ends with its Redis');
-  assert.ok(figures.accepted > 100, JSON.stringify(figures));
 });

@@ -18,5 +18,4 @@ for (const { cand, ref } of clusters()) test(`kills: ${cand.name} beside ${ref.n
   const figures = await run.judge();
   assert.equal(figures.restarts, times(cand));
   assert.equal(figures.ghosts, 1, 'nobody takes leave of a killed server');
-  assert.ok(figures.accepted > 100, JSON.stringify(figures));
 });

@@ -23,6 +23,6 @@ for (const { cand, ref } of clusters().filter(({ cand, ref }) => cand !== ref)) 
     // A Node server's stop leaves its users online, its own fault; ours leaves nobody.
     const nodeStops = 2 + (cand.node ? 2 : 0);
     assert.equal(figures.ghosts, nodeStops);
-    assert.ok(figures.logins >= 8 && figures.accepted > 100, JSON.stringify(figures));
+    assert.ok(figures.logins > 8, 'somebody signed in during the swaps as well');
   });
 }

@@ -95,7 +95,7 @@ function rejected(name, objection, spoil, filter) {
     run = await Run.start(t, [cand, cand], { filter: filter && ((link) => filter(link, run)) });
     await run.crowd.gather();
     run.crowd.chat();
-    await sleep(300);
+    await run.crowd.heard();
     await spoil(run);
     await assert.rejects(run.judge({ patience: 1000 }), objection);
   });
