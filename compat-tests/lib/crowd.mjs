@@ -8,6 +8,7 @@ import { stock } from './rt-stock.mjs';
 import { message } from './rt-world.mjs';
 
 export const ROOM = '0';
+
 class Member {
   /** Numbers of the messages that have neither an echo nor lost their connection. */
   pending = new Set();
