@@ -67,8 +67,9 @@ export class Run {
 
   /**
    * Takes Redis from `slot` for `ms`, or (0) only cuts the link at a random byte. A Node
-   * server ends by that and is started again; the drop-in keeps its sockets. `meanwhile()`
-   * runs while Redis is away.
+   * server ends by that and is started again, unless nothing was under way and it finds
+   * Redis there at its first try; the drop-in keeps its sockets. `meanwhile()` runs while
+   * Redis is away.
    */
   async cut(slot, ms, meanwhile = () => {}) {
     const { cluster, crowd, pick, what } = this;
@@ -76,7 +77,7 @@ export class Run {
     await crowd.heard();
     await sleep(pick(400));
     const there = crowd.members.filter(({ stay }) => stay?.server === instance).map((member) => ({ member, stay: member.stay }));
-    const hears = crowd.ledger.deaf(instance);
+    const back = crowd.ledger.cutOff(instance);
     if (ms > 0) {
       instance.proxy.refuse();
       await sleep(ms / 2);
@@ -86,14 +87,15 @@ export class Run {
     } else {
       await instance.proxy.cutAfterBytes(1 + pick(4000), pick(2) === 0 ? 'up' : 'down', { all: instance.node || pick(2) === 0 });
     }
-    if (instance.node) await cluster.world.eventually(() => cluster.slots[slot] !== instance, `${what}: back after its end`, 20_000);
+    // Those who are bound to the slot hear again when its server does, or the next one in its place.
     await crowd.allJoined();
+    await crowd.fence(crowd.present);
+    back();
+    await cluster.world.eventually(() => cluster.slots[slot].server.alive(), `${what}: back after its end`, 20_000);
     if (instance.node) return;
     assert.equal(cluster.slots[slot], instance, `${what}: it survives`);
     const kept = there.filter(({ member, stay }) => member.left || !stay.ended);
     assert.ok(kept.length >= 2 && kept.length === there.length, `${what}: its sockets stay`);
-    await crowd.fence(crowd.members.filter(({ stay }) => stay?.server === instance));
-    hears();
   }
 
   /** Silence, then the judgement over everything. Gives the figures. `patience`: for those who leave, in ms. */

@@ -33,6 +33,8 @@ export class Ledger {
   #sent = new Map();
   /** sender → the numbers that it saw echoed */
   #echoed = new Map();
+  /** Times in which a server had no Redis: `{ server, after, until }`, by sender. */
+  #cuts = [];
   stays = [];
 
   addSender(sender) {
@@ -76,15 +78,19 @@ export class Ledger {
   }
 
   /**
-   * From now on `server` may miss what others announce, because it lost Redis. Gives what
-   * ends that time. Its clients may miss one piece of each foreign stream then, no more.
+   * `server` loses Redis about now. Gives what says that it has it again. Meanwhile it may
+   * miss one piece of each stream of the others, no more, and a Node server that survives
+   * may leave unannounced what it was about to announce.
    */
-  deaf(server) {
-    const periods = this.stays.filter((stay) => stay.server === server && !stay.ended).map((stay) => {
-      const period = { after: new Map([...this.#sent.keys()].map((sender) => [sender, stay.last(sender)])), until: undefined };
-      stay.deafness.push(period);
-      return period;
-    });
+  cutOff(server) {
+    const lastEchoes = [...this.#echoed].map(([sender, numbers]) => [sender, [...numbers].at(-1) ?? -1]);
+    const periods = [{ server, after: new Map(lastEchoes), until: undefined }];
+    this.#cuts.push(periods[0]);
+    for (const stay of this.stays.filter((each) => each.server === server && !each.ended)) {
+      const last = [...this.#sent.keys()].map((sender) => [sender, stay.last(sender)]);
+      stay.deafness.push({ after: new Map(last), until: undefined });
+      periods.push(stay.deafness.at(-1));
+    }
     return () => {
       for (const period of periods) period.until = this.sentSoFar();
     };
@@ -132,8 +138,8 @@ export class Ledger {
       const end = stay.ended ? stay.last(sender) : takers.length;
       for (let n = stay.from.get(sender) ?? 0; n < end; n += 1) {
         if (seen.has(n) || !this.#isDue(sender, n, isStored)) continue;
-        if (wasDeaf(stay, sender, n) && takers[n] !== stay.server) figures.missedWhileDeaf += 1;
-        else if (isLastOfDeadNode(takers, n, seen)) figures.lostByNode += 1;
+        if (takers[n] !== stay.server && isWithin(stay.deafness, sender, n)) figures.missedWhileDeaf += 1;
+        else if (isLastOfDeadNode(takers, n, seen) || this.#isOfCutNode(sender, n)) figures.lostByNode += 1;
         else faults.push(`${name(n)}: not delivered`);
       }
     }
@@ -144,10 +150,16 @@ export class Ledger {
     const taker = this.#sent.get(sender)[n];
     return taker.node ? this.#echoed.get(sender).has(n) : isStored(sender, n);
   }
+
+  /** Its Redis client drops an announcement that is under way when the link breaks, and says nothing. */
+  #isOfCutNode(sender, n) {
+    const taker = this.#sent.get(sender)[n];
+    return taker.node && isWithin(this.#cuts.filter(({ server }) => server === taker), sender, n);
+  }
 }
 
-const wasDeaf = (stay, sender, n) =>
-  stay.deafness.some(({ after, until }) => n > (after.get(sender) ?? -1) && (until === undefined || n < (until.get(sender) ?? 0)));
+const isWithin = (periods, sender, n) =>
+  periods.some(({ after, until }) => n > (after.get(sender) ?? -1) && (until === undefined || n < (until.get(sender) ?? 0)));
 
 /** A Node server announces after it stored, so what it does last before it dies may stay unannounced. */
 function isLastOfDeadNode(takers, n, seen) {

@@ -73,10 +73,26 @@ describe('the book', () => {
     assert.deepEqual(verdict([0, 1, 2], { taker: { ...deadNode, died: false } }), ['1 3: not delivered', '1 4: not delivered']);
   });
 
+  test('counts apart what a Node server without Redis did not announce, and nothing else', () => {
+    const node = { name: 'node', node: true, died: false };
+    const change = (ledger) => {
+      const back = ledger.cutOff(node);
+      ledger.send(SENDER, node);
+      back();
+      ledger.send(SENDER, node);
+      for (const n of [5, 6]) ledger.echo(SENDER, n);
+    };
+    const stored = [...ALL, 5, 6];
+    const { faults, figures } = book([...ALL, 6], { taker: node, change, stored });
+    assert.deepEqual([faults, figures.lostByNode], [[], 1]);
+    assert.deepEqual(verdict([0, 1, 2, 3, 5, 6], { taker: node, change, stored }), ['1 4: not delivered']);
+    assert.deepEqual(verdict([...ALL, 5], { taker: node, change, stored }), ['1 6: not delivered']);
+  });
+
   test('forgives what a server without Redis could not hear, and nothing else', () => {
     const cut = (ledger) => {
-      const hearsAgain = ledger.deaf(ours);
-      hearsAgain();
+      const back = ledger.cutOff(ours);
+      back();
       ledger.send(SENDER, other);
     };
     const stored = [...ALL, 5];
