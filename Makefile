@@ -4,9 +4,11 @@
 SHELL := /bin/bash
 BINARY := target/release/redis-chat-server
 # What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
-NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium
+NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium pkg-config=pkg-config
+# Libraries likewise, as pkg-config knows them: rust_socketio, a client of the suite, wants OpenSSL.
+NEEDED_LIBRARIES := openssl=libssl-dev
 
-.PHONY: help run check test chaos build compat compat-accept upstream-client screenshot needs compat-packages
+.PHONY: help run check test chaos build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,26 +28,32 @@ check: ## formatting, lints, documentation, the table in the README
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet
 	node compat-tests/readme-table.mjs --check
 
-test: needs check build compat-packages ## everything: checks, Rust tests, the black-box suite against its committed results
+test: needs check build compat-packages rust-client ## everything: checks, Rust tests, the black-box suite against its committed results
 	cargo test --locked --quiet
 	cd compat-tests && npm run --silent test:committed
 
 # With TARGET=, PEER=, CAPABILITIES=, READY=, REDIS_URL=, UPSTREAM_DIR=, TARGETS=: see compat-tests/README.md.
-compat: needs $(if $(TARGET),,build) compat-packages ## the black-box suite against any server, with a report
+compat: needs $(if $(TARGET),,build rust-client) compat-packages ## the black-box suite against any server, with a report
 	@node compat-tests/compat.mjs
 
-compat-accept: needs build compat-packages ## run all targets and take their results as the committed ones
+compat-accept: needs build compat-packages rust-client ## run all targets and take their results as the committed ones
 	@node compat-tests/compat.mjs --accept
 	@node compat-tests/readme-table.mjs
 
 chaos: needs build compat-packages ## what takes too long for `make test`: a hundred kills, long cuts, long migrations
 	cd compat-tests && npm run --silent chaos
 
+mutants: needs build compat-packages ## proof that the suite finds faults: put seven into the server, one by one
+	cd compat-tests && node mutants.mjs
+
 screenshot: needs build compat-packages ## make the picture of the page in the README anew
 	cd compat-tests && node screenshot.mjs ../docs/page.png
 
 upstream-client: ## FROM=<checkout, build folder or git URL>: a checked copy of the original's client, to serve and to test with
 	@node upstream-client/fetch.mjs "$(FROM)"
+
+rust-client: needs
+	CARGO_TARGET_DIR=target/rust-client cargo build --locked --quiet --manifest-path compat-tests/rust-client/Cargo.toml
 
 compat-packages:
 	@for dir in compat-tests compat-tests/node-peer; do \
@@ -56,6 +64,8 @@ compat-packages:
 needs:
 	@missing=""; for pair in $(NEEDED); do \
 	  command -v "$${pair%%=*}" >/dev/null || missing="$$missing $${pair##*=}"; done; \
+	for pair in $(NEEDED_LIBRARIES); do \
+	  pkg-config --exists "$${pair%%=*}" 2>/dev/null || missing="$$missing $${pair##*=}"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "Installing from Debian:$$missing"; \
 	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \

@@ -66,8 +66,9 @@ const http = [
     ['H6', MUST, not(/^what is stored and corrupt(?!.*is an error)/)],
   ]),
   ...mixed('http/start', 'redis', [
+    ['H6', MAY, /^rotation of the secret/, 'session'],
     ['H13', MAY, /nobody there|somebody there who does not answer/],
-    ['H13', MUST, not(/nobody there|somebody there who does not answer/)],
+    ['H13', MUST, not(/^rotation of the secret/, /nobody there|somebody there who does not answer/)],
   ]),
   ['http/static', 'rest', 'H12', MUST],
   ['http/users', 'rest', 'H2', MUST],
@@ -166,6 +167,10 @@ const socket = [
 ];
 
 const cluster = [
+  ['cluster/cuts', 'cluster', 'R10', MAY],
+  ['cluster/kills', 'cluster', 'R12', MAY],
+  ['cluster/migration', 'cluster', 'R12', MAY],
+  ['cluster/oracle', 'cluster', 'R10', MAY],
   ['realtime/mixed', 'cluster', 'R9', MUST],
   ...mixed('realtime/recorded', 'cluster', [
     ['H10', MUST, /^25-/],
@@ -199,6 +204,7 @@ const wire = [
     ['R8', MUST, /^(?:presence|rooms)/],
   ]),
   ['wire/clients', 'socket', 'R12', MUST],
+  ['wire/rust-client', 'socket', 'R12', MUST],
 ];
 
 // The page and the embedded store are this repository's own; the contract is what they keep to as well.
@@ -214,18 +220,46 @@ const own = [
   ['embedded/transfer', 'redis', 'H7', MAY],
 ];
 
-export const rows = [...http, ...engine, ...socket, ...cluster, ...wire, ...own];
+// The original's own client, whose flows section 16 tells, and how its copy is got.
+const client = [
+  ['browser/beside', 'browser', 'R9', MUST],
+  ['browser/copy', 'browser', 'H16', MAY],
+  ['browser/first-contact', 'browser', 'H16', MUST],
+  ['browser/history', 'browser', 'H9', MUST],
+  ['browser/presence', 'browser', 'R8', MUST],
+  ['browser/restart', 'browser', 'R12.2', MUST],
+  ['browser/same', 'browser', 'H16', MUST],
+  ['browser/second-connect', 'browser', 'R7.5', MAY],
+  ['browser/sign-in', 'browser', 'H16', MUST],
+  ['browser/sign-out', 'browser', 'H6', MUST],
+  ['browser/swap', 'browser', 'R12', MUST],
+  ['browser/talk', 'browser', 'R8', MUST],
+];
 
-// What a target must be able to do for a file to be run at all, by folder, and more by file.
-const BY_FOLDER = { http: ['redis', 'exact'], realtime: ['redis', 'exact'], original: ['redis', 'exact', 'start', 'faults'], wire: [], page: ['page', 'start'], embedded: ['embedded', 'start'] };
+export const rows = [...http, ...engine, ...socket, ...cluster, ...wire, ...client, ...own];
+
+/** Cases that drive the original's client, of which there may be no copy here (upstream-client/). */
+export const isOfClient = (file) => client.some(([name]) => name === file) && file !== 'browser/copy';
+
+// What a target must be able to do for a file to be run at all (with `!`: must not), by folder, and more by file.
+const BY_FOLDER = {
+  browser: ['redis', 'exact', 'start', 'client-dir'],
+  cluster: ['redis', 'exact', 'faults'],
+  embedded: ['embedded', 'start'],
+  http: ['redis', 'exact'],
+  original: ['redis', 'exact', 'faults', '!deviations'],
+  page: ['page', 'start'],
+  realtime: ['redis', 'exact'],
+  wire: [],
+};
 const BY_FILE = {
-  'http/redis-lost': ['faults'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['start'], 'http/static': ['start'],
-  'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
+  'http/redis-lost': ['faults', 'deviations'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['settings', 'start'], 'http/static': ['start'],
+  'realtime/faults': ['deviations'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
   'realtime/redis-chaos': ['faults'], 'realtime/slow-reader': ['start'], 'realtime/stop': ['faults'],
 };
 
 /** Capabilities that `file` needs; a case may need more, which it says itself. */
 export function needs(file) {
-  const more = BY_FILE[file] ?? [];
-  return [...BY_FOLDER[file.split('/')[0]], ...more, ...(more.includes('faults') ? ['start'] : [])];
+  const all = [...BY_FOLDER[file.split('/')[0]], ...(BY_FILE[file] ?? [])];
+  return all.includes('faults') ? [...all, 'start'] : all;
 }

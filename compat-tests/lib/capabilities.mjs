@@ -11,6 +11,7 @@ export const KNOWN = {
   page: "has this repository's built-in page",
   'client-dir': 'serves the folder named by CLIENT_DIR or {client}',
   'client-files': 'serves the Socket.IO 3.0.4 client under /socket.io/',
+  settings: 'takes its settings as the original does: the variables and the argument of http-and-redis.md section 13',
   'native-bcrypt': 'hashes as the native bcrypt does, in the corners where bcryptjs differs',
 };
 
@@ -25,6 +26,8 @@ function fromKind({ TARGET_KIND, TARGET_CMD = '', ENGINE_CLIENT_DIR }) {
     ...(isOurs ? ['embedded'] : []),
     ...(!isOriginal || isDouble || TARGET_CMD.includes('{client}') ? ['client-dir'] : []),
     ...(!isOriginal || isDouble ? ['native-bcrypt'] : []),
+    // A command that is told its port or its Redis otherwise need not know the variables.
+    ...(/\{(?:port|redis)\}/.test(TARGET_CMD) ? [] : ['settings']),
     ...(ENGINE_CLIENT_DIR ? ['client-files'] : []),
   ];
 }

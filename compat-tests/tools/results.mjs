@@ -1,8 +1,10 @@
 // From what became of the cases to the committed results, and what differs between the two.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { AREAS, needs, rows } from '../catalogue.mjs';
+import { BUILD } from '../../upstream-client/sums.mjs';
+import { AREAS, isOfClient, needs, rows } from '../catalogue.mjs';
 import { hasSection } from './contract.mjs';
+import { RUST_CLIENT } from '../lib/rt-stock.mjs';
 import { abilities } from './targets.mjs';
 import { nameOf, suite } from './runner.mjs';
 
@@ -10,11 +12,29 @@ export const resultsOf = (target) => join(suite, 'results', `${target}.jsonl`);
 
 const fits = ([file, , , , pattern], record) => file === record.file && (pattern === undefined || pattern.test(record.names.join(' > ')));
 
+/** What a machine may lack: cases that need it are left out, and what is committed of them stays. */
+const OPTIONAL = [
+  { what: "the original's client", how: 'make upstream-client, see upstream-client/README.md', path: BUILD, fits: isOfClient },
+  { what: 'the client in Rust', how: 'make rust-client', path: RUST_CLIENT, fits: (name) => name === 'wire/rust-client' },
+];
+
+/** What this machine lacks for the cases of `name`, if anything. */
+const lackedBy = (name) => OPTIONAL.find(({ path, fits }) => fits(name) && !existsSync(path));
+
 /** Files of cases that make sense for the target. */
 export const filesFor = (target, files) => {
   const can = abilities(target);
-  return files.filter((file) => (!target.only || target.only.includes(file)) && needs(nameOf(file)).every((word) => can.has(word)));
+  return files.filter((file) => (!target.only || target.only.includes(file)) && needs(nameOf(file)).every((word) => can.has(word.replace('!', '')) !== word.startsWith('!')));
 };
+
+/** Those of `files` that this machine can run, and in words what it lacks for the others. */
+export function runnable(files) {
+  const lacked = new Set(files.map((file) => lackedBy(nameOf(file))).filter(Boolean));
+  return {
+    files: files.filter((file) => lackedBy(nameOf(file)) === undefined),
+    notes: [...lacked].map(({ what, how }) => `Without ${what} (${how}) its cases are left out.`),
+  };
+}
 
 /** Gives records their rows' facts and their ids. Complains where a case fits no row, or two, or is there twice. */
 export function classify(records) {
@@ -27,6 +47,10 @@ export function classify(records) {
     const row = found[0] ?? rows.find(([file]) => file === record.file);
     const name = `${record.file}: ${record.names.join(' > ')}`;
     const isCase = record.names[0] !== '(the file itself)';
+    if (!isCase && record.outcome === 'pass') {
+      complaints.push(`${record.file}: has no case for this target, so catalogue.mjs must not give it the file`);
+      continue;
+    }
     if (isCase && found.length !== 1) complaints.push(`${name}: fits ${found.length} rows of catalogue.mjs, not one`);
     if (record.outcome === 'skip') complaints.push(`${name}: is skipped; a case that does not apply must not be registered`);
     const [, area, section, level] = row ?? [record.file, 'none', '?', 'MUST'];
@@ -49,7 +73,7 @@ export function catalogueFaults(results) {
     if (!AREAS.includes(area)) faults.push(`${what}: unknown area ${area}`);
     if (!['MUST', 'MAY'].includes(level)) faults.push(`${what}: unknown level ${level}`);
     if (!hasSection(section)) faults.push(`${what}: the contract has no such section`);
-    if (results && !results.some((result) => fits(row, { file: fileOf(result), names: [namesOf(result)] }))) faults.push(`${what}: no case fits this row`);
+    if (results && !lackedBy(file) && !results.some((result) => fits(row, { file: fileOf(result), names: [namesOf(result)] }))) faults.push(`${what}: no case fits this row`);
   }
   return faults;
 }
@@ -70,7 +94,7 @@ export const partOf = (committed, files) => {
   return committed.filter((result) => names.has(fileOf(result)));
 };
 
-/** Writes `results`, which are of `files`; those of other files stay, unless there is no such file any more. */
+/** Writes `results`, which are of `files`; those of other files stay, unless they are not of `existing`, all that the target can run. */
 export function writeResults(target, results, files, existing) {
   const names = new Set(files.map(nameOf));
   const known = new Set(existing.map(nameOf));

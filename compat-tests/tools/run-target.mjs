@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { mayBeEmptied } from './given-redis.mjs';
-import { catalogueFaults, classify, differences, filesFor, orphans, partOf, readResults, resultsOf, writeResults } from './results.mjs';
+import { catalogueFaults, classify, differences, filesFor, orphans, partOf, readResults, resultsOf, runnable, writeResults } from './results.mjs';
 import { allFiles, runFiles, suite } from './runner.mjs';
 import { environmentFor, missing } from './targets.mjs';
 
@@ -41,8 +41,8 @@ export async function runTarget(target, { files = allFiles(), accept = false, co
     console.error(`${target.name}: not run. ${why}`);
     return { ok: false, why };
   }
-  const chosen = filesFor(target, files);
-  console.log(`${target.name}: ${target.about} ${chosen.length} files of cases.`);
+  const { files: chosen, notes } = runnable(filesFor(target, files));
+  console.log([`${target.name}: ${target.about} ${chosen.length} files of cases.`, ...notes].join(' '));
   const started = Date.now();
   let deadFiles = 0;
   const records = await runFiles(chosen, {
@@ -69,7 +69,7 @@ export async function runTarget(target, { files = allFiles(), accept = false, co
   const run = { target, results, took, faults };
   for (const fault of faults) console.log(`  ${fault}`);
   if (accept && faults.length === 0) {
-    writeResults(target.name, results, chosen, allFiles());
+    writeResults(target.name, results, chosen, filesFor(target, allFiles()));
     const warning = failed.length > 0 ? ` It now says that ${failed.length} cases fail: a later run in which they pass will be a difference.` : '';
     console.log(`Wrote ${relative(suite, resultsOf(target.name))}.${warning}`);
     return { ...run, ok: true };

@@ -9,7 +9,10 @@ const folder = join(suite, 'targets');
 /** What the suite's harness does whatever the target is: its settings must not come from the caller's shell. */
 const OURS = ['TARGET_CMD', 'TARGET_KIND', 'TARGET_CAPABILITIES', 'TARGET_ENV', 'TARGET_READY', 'TARGET_URL', 'TARGET_REDIS', 'PEER_CMD', 'PAGE_STORE', 'ENGINE_CLIENT_DIR'];
 
-const fields = ['name', 'about', 'command', 'url', 'redisUrl', 'peer', 'env', 'ready', 'compat', 'capabilities', 'only', 'requires'];
+/** The cases of a cluster of two, which a pair is for. */
+const OF_PAIRS = ['cases/realtime/mixed.test.mjs', ...['cuts', 'kills', 'migration'].map((name) => `cases/cluster/${name}.test.mjs`)];
+
+const fields = ['name', 'about', 'command', 'url', 'redisUrl', 'peer', 'env', 'ready', 'compat', 'capabilities', 'only', 'quick', 'requires'];
 
 /** Fills in what does not change from start to start; the rest is filled in by lib/target.mjs. */
 const place = (text) => text.replaceAll('{suite}', suite).replaceAll('{upstream}', resolve(process.env.UPSTREAM_DIR || '.'));
@@ -34,7 +37,9 @@ export const targetNames = () =>
 export const abilities = ({ capabilities: list, compat = 'exact' }) => new Set([...list, compat]);
 
 /** Why this machine can't run the target, or undefined if it can. */
-export function missing({ requires = {} }) {
+export function missing({ capabilities: list, requires = {} }) {
+  const browser = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  if (list.includes('page') && !existsSync(browser)) return `${browser} is missing, which the page is tried in: CHROMIUM names another`;
   for (const [name, why] of Object.entries(requires.env ?? {})) if (!process.env[name]) return `${name} is not set: ${why}`;
   for (const [path, why] of Object.entries(requires.files ?? {})) if (!existsSync(join(suite, place(path)))) return `${path} is missing: ${why}`;
   return undefined;
@@ -57,10 +62,10 @@ export function givenTarget({ TARGET, PEER, CAPABILITIES, READY, REDIS_URL }) {
   return checked({
     ...common,
     command: fromHere(TARGET),
-    capabilities: plain ?? ['redis', 'start', 'faults', ...(TARGET.includes('{client}') ? ['client-dir'] : [])],
+    capabilities: plain ?? ['redis', 'start', 'faults', ...(TARGET.includes('{client}') ? ['client-dir'] : []), ...(/\{(?:port|redis)\}/.test(TARGET) ? [] : ['settings'])],
     // A server of another team need not print the original's line.
     ready: READY ? (READY.startsWith('/') ? { path: READY } : { line: READY }) : { line: '^Listening on ', path: '/me' },
-    ...(PEER && { peer: fromHere(PEER), only: ['cases/realtime/mixed.test.mjs'] }),
+    ...(PEER && { peer: fromHere(PEER), only: OF_PAIRS }),
   });
 }
 

@@ -1,10 +1,13 @@
 // What the suite says of itself must hold: its catalogue, its committed results, its targets. No server.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { rows } from '../catalogue.mjs';
+import { contractRows } from '../contract-rows.mjs';
 import { KNOWN } from '../lib/capabilities.mjs';
+import { mutants } from '../mutants.mjs';
 import { startRedis } from '../lib/redis.mjs';
 import { mayBeEmptied } from './given-redis.mjs';
 import { catalogueFaults, classify, differences, fileOf, filesFor, readResults } from './results.mjs';
@@ -17,6 +20,16 @@ const ofAll = Object.values(committed).flat();
 test('every file of cases is in the catalogue, and every row is of use', () => {
   assert.deepEqual(allFiles().map(nameOf).filter((file) => !rows.some(([name]) => name === file)), []);
   assert.deepEqual(catalogueFaults(ofAll), []);
+});
+
+test('every row of the contract has cases that pass, and no case is named that is none', () => {
+  const printed = JSON.parse(execFileSync(join(suite, '..', 'target', 'release', 'redis-chat-server'), ['--print-contract'], { encoding: 'utf8' }));
+  assert.deepEqual(Object.keys(contractRows).sort(), printed.map(({ id }) => id).sort());
+  const passed = committed.rust.filter(({ outcome }) => outcome === 'pass').map(({ id }) => id);
+  for (const [row, patterns] of Object.entries(contractRows)) {
+    for (const pattern of patterns) assert.ok(passed.some((id) => pattern.test(id)), `${row}: no case fits ${pattern}`);
+    assert.ok(patterns.length > 0, row);
+  }
 });
 
 test('the committed results are what the catalogue makes of their cases', () => {
@@ -48,6 +61,10 @@ test('a MUST is passed by the double of the original wherever it runs that file'
   assert.deepEqual(lacking.map(({ id }) => id), []);
 });
 
+test('the faults that the suite is proved on still fit the source', () => {
+  for (const { name, file, from } of mutants) assert.equal(readFileSync(join(suite, '..', file), 'utf8').split(from).length, 2, name);
+});
+
 test('no case is skipped, marked as to do, or alone', () => {
   for (const folder of ['cases', 'lib']) {
     for (const entry of readdirSync(join(suite, folder), { recursive: true }).filter((name) => name.endsWith('.mjs'))) {
@@ -68,9 +85,9 @@ test('differences are told in either direction', () => {
 
 test('cases that fit no row, are skipped or have one name are complained of', () => {
   const record = (names, outcome = 'pass', file = 'http/body') => ({ file, names, outcome });
-  const { complaints } = classify([record(['a']), record(['a']), record(['b'], 'skip'), record(['nowhere'], 'pass', 'http/replay'), record(['x'], 'pass', 'http/unknown')]);
-  assert.equal(complaints.length, 4, complaints.join('\n'));
-  for (const [at, word] of [/two of this name/, /skipped/, /replay.*fits 0 rows/, /unknown.*fits 0 rows/].entries()) assert.match(complaints[at], word);
+  const { complaints } = classify([record(['a']), record(['a']), record(['b'], 'skip'), record(['nowhere'], 'pass', 'http/replay'), record(['x'], 'pass', 'http/unknown'), record(['(the file itself)'])]);
+  assert.equal(complaints.length, 5, complaints.join('\n'));
+  for (const [at, word] of [/two of this name/, /skipped/, /replay.*fits 0 rows/, /unknown.*fits 0 rows/, /has no case/].entries()) assert.match(complaints[at], word);
 });
 
 test('the files of a target follow from its capabilities', () => {
@@ -85,9 +102,10 @@ test('the files of a target follow from its capabilities', () => {
 test('what is given on the command line becomes a target, or is refused in plain words', () => {
   assert.deepEqual(givenTarget({ TARGET: 'http://localhost:4000/' }).capabilities, []);
   assert.deepEqual(givenTarget({ TARGET: 'http://localhost:4000', REDIS_URL: 'localhost:6379' }).redisUrl, 'redis://localhost:6379');
-  assert.ok(givenTarget({ TARGET: 'server {port} {client}' }).capabilities.includes('client-dir'));
+  assert.deepEqual(givenTarget({ TARGET: 'server {port} {client}' }).capabilities, ['redis', 'start', 'faults', 'client-dir']);
+  assert.ok(givenTarget({ TARGET: 'server' }).capabilities.includes('settings'));
   assert.deepEqual(givenTarget({ TARGET: 'server {port}', CAPABILITIES: 'redis start safe' }).compat, 'safe');
-  assert.deepEqual(givenTarget({ TARGET: 'one', PEER: 'two' }).only, ['cases/realtime/mixed.test.mjs']);
+  assert.equal(filesFor(givenTarget({ TARGET: 'one', PEER: 'two' }), allFiles()).length, 4);
   assert.throws(() => givenTarget({ TARGET: 'https://chat.example' }), /plain HTTP/);
   assert.throws(() => givenTarget({ TARGET: 'http://localhost:1', PEER: 'two' }), /PEER needs/);
   assert.throws(() => givenTarget({ TARGET: 'x', CAPABILITIES: 'redis flying' }), /unknown capabilities: flying/);

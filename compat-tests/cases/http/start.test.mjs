@@ -9,6 +9,7 @@ import { eventually } from '../../lib/expect.mjs';
 import { send } from '../../lib/http.mjs';
 import { freePort } from '../../lib/ports.mjs';
 import { startRedis } from '../../lib/redis.mjs';
+import { cookieOf, sidSetBy, storeSession } from '../../lib/session.mjs';
 import { deviation, isUpstream, launch, startServer } from '../../lib/target.mjs';
 
 let redis;
@@ -198,6 +199,21 @@ describe('.env in the working directory', () => {
   });
   test('never overrides it', () =>
     withFile(['PORT=1', 'REDIS_ENDPOINT_URL=127.0.0.1:1', 'REDIS_PASSWORD=x'], { env: { REDIS_PASSWORD: '' } }, async (server) => answers(server.port)));
+});
+
+describe('rotation of the secret', () => {
+  deviation('of several secrets the first signs, and all are accepted', () =>
+    withServer({ env: { SESSION_SECRET: 'the new one,the old one' } }, async (server) => {
+      const fresh = await send(server, { path: '/me' });
+      assert.ok(sidSetBy(fresh, 'the new one'));
+      const { sid } = await storeSession(redis, { user: { id: '1', username: 'Pablo' } });
+      for (const secret of ['the new one', 'the old one']) {
+        const answer = await send(server, { path: '/me', cookie: cookieOf(sid, secret) });
+        assert.equal(answer.text, '{"id":"1","username":"Pablo"}', secret);
+        assert.deepEqual(answer.getAll('set-cookie'), []);
+      }
+      assert.equal((await send(server, { path: '/me', cookie: cookieOf(sid) })).text, 'null');
+    }));
 });
 
 describe('running and ending', () => {
