@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { eventually } from '../../lib/browser.mjs';
 import { transfer } from '../../lib/embedded.mjs';
 import { startRedis } from '../../lib/redis.mjs';
@@ -12,7 +13,7 @@ import { startServer } from '../../lib/target.mjs';
 import { ClientPages, allBackends, enter, message, open, reload, say, settled, submit, texts, useClient } from '../../lib/upstream.mjs';
 import { BUILD } from '../../../upstream-client/sums.mjs';
 
-const LIMITS = { timeout: 100_000 };
+const LIMITS = { timeout: 300_000 };
 /** The pages' clock stands still, so that dates and what is made of them are the same. */
 const NOW = new Date('2030-01-02T10:20:30Z');
 /** Of our own each time, or of the connection; the page sees none of it. */
@@ -110,9 +111,22 @@ useClient((t) => {
     }
   }
 
+  /**
+   * The client itself is not the same twice at times: a name that it has not loaded yet stays "user". What a
+   * backend does differently is different every time.
+   */
+  async function assertSame(walks, backend) {
+    for (let tries = 1; ; tries += 1) {
+      const seen = await walk(backend);
+      if (walks.some((expected) => isDeepStrictEqual(seen, expected))) return;
+      if (tries === 3) assert.deepEqual(seen, walks[0], `${backend.name} and ${reference.name} differ`);
+      walks.push(await walk(reference));
+    }
+  }
+
   test(`on ${[reference, ...others].map(({ name }) => name).join(', ')}`, LIMITS, async () => {
-    const expected = await walk(reference);
-    for (const backend of others) assert.deepEqual(await walk(backend), expected, `${backend.name} and ${reference.name} differ`);
+    const walks = [await walk(reference)];
+    for (const backend of others) await assertSame(walks, backend);
   });
 });
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { eventually } from '../../lib/expect.mjs';
 import { RUST_CLIENT } from '../../lib/rt-stock.mjs';
 import { cameOnline, messageIn, useWire, wentOffline } from '../../lib/wire.mjs';
 
@@ -23,6 +24,8 @@ if (existsSync(RUST_CLIENT)) for (const transport of ['websocket', 'polling', 'u
 
     await witness.next(cameOnline(a));
     await atB.next(messageIn(room, 'from Rust é😀\n"'));
+    // Its join may have been lost where its message was not: only when it heard itself it is in the room.
+    await eventually(() => assert.match(out, /\n/), 20_000);
     const words = Array.from({ length: 20 }, (_, n) => `to Rust ${n}`);
     for (const text of [...words, 'leave']) atB.emit('message', t.message(b, room, text));
     assert.equal(await ended, 0, err);
