@@ -121,7 +121,7 @@ const pablo = () => new Chat({ id: 1, username: 'Pablo' });
 test('rooms of others are none of our business', () => {
   const chat = pablo();
   chat.addRoom({ id: '0', names: ['General'] });
-  for (const roomId of ['2:3', '7', '1:2:3', '11:2', '', '1']) assert.equal(chat.receive(raw(1, '2', roomId)), null, roomId);
+  for (const roomId of ['2:3', '7', '1:2:3', '11:2', '', '1', '1:\ud800']) assert.equal(chat.receive(raw(1, '2', roomId)), null, roomId);
   assert.ok(chat.receive(raw(1, '2', '1:2')));
   assert.ok(chat.receive(raw(1, '2', '0')));
   assert.deepEqual([...chat.rooms.keys()].sort(), ['0', '1:2']);

@@ -1,6 +1,7 @@
 // The page's own Engine.IO and Socket.IO client. No server, no browser.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
+import * as api from '../../../src/page/wire/api.mjs';
 import { Link } from '../../../src/page/wire/link.mjs';
 import { connectPacket, eventPacket, joinPayload, readOpen, readPacket, readSocketPacket, splitPayload } from '../../../src/page/wire/packets.mjs';
 import { PollingTransport } from '../../../src/page/wire/polling.mjs';
@@ -293,4 +294,21 @@ test('polling that is closed says so', async () => {
   assert.ok(requests[1].signal.aborted);
   assert.deepEqual([requests.length, requests[2].body, requests[2].keepalive], [3, '1', true]);
   assert.deepEqual(closed, []);
+});
+
+test('names are asked for in short requests, and only of ids that somebody can have', async (t) => {
+  const asked = [];
+  t.mock.method(globalThis, 'fetch', async (path) => {
+    const ids = new URL(path, 'http://host').searchParams.getAll('ids[]');
+    asked.push({ ids, length: path.length });
+    return { ok: true, status: 200, text: async () => JSON.stringify(Object.fromEntries(ids.map((id) => [id, { id }]))) };
+  });
+  // What anybody may write as the sender of a message.
+  const hostile = ['\ud800', 'a\udc00', 'x'.repeat(70_000), 'é'.repeat(2000)];
+  const ids = Array.from({ length: 1000 }, (_, index) => String(index + 1));
+  const found = await api.users([...hostile, ...ids, '😀&ids[]=7']);
+  assert.deepEqual(Object.keys(found).sort(), [...ids, '😀&ids[]=7'].sort());
+  assert.deepEqual(asked.flatMap((request) => request.ids), [...ids, '😀&ids[]=7']);
+  assert.ok(asked.every(({ length }) => length < 5000));
+  assert.deepEqual(await api.users(hostile), {});
 });

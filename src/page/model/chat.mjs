@@ -3,6 +3,7 @@
 import { dateSource, outgoing, readMessage } from './message.mjs';
 import { ReadMarks } from './read-marks.mjs';
 import { Room } from './room.mjs';
+import { isWellFormed } from './text.mjs';
 
 /** More messages than MOST in a room that nobody scrolls through are cut down to the newest KEPT. */
 const MOST = 600;
@@ -140,7 +141,7 @@ export class Chat {
    */
   admits(roomId) {
     const id = String(roomId);
-    return this.rooms.has(id) || this.otherIn({ id }) !== undefined;
+    return this.rooms.has(id) || (this.otherIn({ id }) !== undefined && isWellFormed(id));
   }
 
   /** Rooms by their latest activity. */

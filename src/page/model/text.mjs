@@ -9,6 +9,9 @@ export const cleaned = (text) => text.replaceAll('<', '&lt').replaceAll('>', '&g
  */
 export const readable = (text) => text.replace(/&lt(?!;)/g, '<').replace(/&gt(?!;)/g, '>');
 
+/** Whether a text holds no half of a character: JSON can carry one, an address can not. */
+export const isWellFormed = (text) => !/\p{Surrogate}/u.test(text);
+
 /** One line of a message, for the list of rooms. */
 export const preview = (text) => readable(text).slice(0, 200).replace(/\s+/g, ' ').trim();
 

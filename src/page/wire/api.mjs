@@ -1,9 +1,10 @@
 // The server's REST interface. Every failure is an ApiError with a sentence for the reader.
+import { isWellFormed } from '../model/text.mjs';
 
 const LIMIT = 15_000;
 
-/** Ids in one request for names: the server reads up to a thousand. */
-const IDS = 200;
+/** Characters of a request for names: servers take some thousands in an address, and up to a thousand ids. */
+const QUERY = 4000;
 
 export class ApiError extends Error {
   /** `status` is 0 if there was no answer. */
@@ -92,9 +93,22 @@ export const online = () => get('/users/online');
 /** Users by id; unknown ids are left out. */
 export async function users(ids) {
   const found = {};
-  for (let start = 0; start < ids.length; start += IDS) {
-    const query = ids.slice(start, start + IDS).map((id) => `ids[]=${encodeURIComponent(id)}`);
-    Object.assign(found, await get(`/users?${query.join('&')}`));
-  }
+  for (const query of queriesFor(ids)) Object.assign(found, await get(`/users?${query}`));
   return found;
+}
+
+/**
+ * Queries for names. Anybody can write a message with any text as its sender: what can't stand in an
+ * address is nobody's id, and must not keep the others from being asked for.
+ */
+function queriesFor(ids) {
+  const queries = [];
+  for (const id of ids.filter(isWellFormed)) {
+    const part = `ids[]=${encodeURIComponent(id)}`;
+    if (part.length > QUERY) continue;
+    const joined = queries.length > 0 ? `${queries.at(-1)}&${part}` : '';
+    if (joined !== '' && joined.length <= QUERY) queries.splice(-1, 1, joined);
+    else queries.push(part);
+  }
+  return queries;
 }
