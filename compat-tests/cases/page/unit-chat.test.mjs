@@ -122,6 +122,7 @@ test('rooms of others are none of our business', () => {
   const chat = pablo();
   chat.addRoom({ id: '0', names: ['General'] });
   for (const roomId of ['2:3', '7', '1:2:3', '11:2', '', '1', '1:\ud800']) assert.equal(chat.receive(raw(1, '2', roomId)), null, roomId);
+  assert.equal(chat.admits({ toString: 1 }), false);
   assert.ok(chat.receive(raw(1, '2', '1:2')));
   assert.ok(chat.receive(raw(1, '2', '0')));
   assert.deepEqual([...chat.rooms.keys()].sort(), ['0', '1:2']);
@@ -225,6 +226,8 @@ test('presence that is heard while the list is on its way counts', () => {
   chat.presence({ id: 3, username: 'Mary' }, false);
   chat.learnOnline({ 3: { id: '3', username: 'Mary', online: true }, 4: { id: '4', username: 'Alex', online: true } });
   assert.deepEqual(chat.othersOnline().map(({ username }) => username), ['Alex', 'Joe']);
+  chat.presence({ id: { toString: 1 }, username: 'Nobody' }, true);
+  chat.presence(null, true);
   chat.learnOnline({});
   assert.deepEqual(chat.othersOnline(), []);
 });

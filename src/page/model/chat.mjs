@@ -1,6 +1,6 @@
 // What the page knows: who is who, who is here, the rooms and what was said. No network, no clock and
 // no page in here; whoever changes something calls `changed`, and the view draws what it finds.
-import { dateSource, outgoing, readMessage } from './message.mjs';
+import { dateSource, isId, outgoing, readMessage } from './message.mjs';
 import { ReadMarks } from './read-marks.mjs';
 import { Room } from './room.mjs';
 import { isWellFormed } from './text.mjs';
@@ -79,7 +79,7 @@ export class Chat {
   }
 
   presence(user, online) {
-    if (user === null || typeof user !== 'object' || user.id === undefined) return;
+    if (user === null || typeof user !== 'object' || !isId(user.id)) return;
     this.#meet(String(user.id), user.username, online);
     this.#heard?.set(String(user.id), online);
     this.changed();
@@ -140,6 +140,7 @@ export class Chat {
    * others, and would let anybody invent a room.
    */
   admits(roomId) {
+    if (!isId(roomId)) return false;
     const id = String(roomId);
     return this.rooms.has(id) || (this.otherIn({ id }) !== undefined && isWellFormed(id));
   }

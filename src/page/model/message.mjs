@@ -3,7 +3,7 @@
 import { cleaned } from './text.mjs';
 
 /** Whether an id has the form that ids have: a number or a text. */
-const isId = (value) => typeof value === 'string' || Number.isFinite(value);
+export const isId = (value) => typeof value === 'string' || Number.isFinite(value);
 
 /** A stored or received message; null if it is nothing that can be shown. */
 export function readMessage(raw) {
