@@ -108,11 +108,13 @@ fn path(key: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 /// The next `[…]` without a bracket inside.
-fn next_segment(key: &str, from: usize) -> Option<(usize, usize)> {
-    let close = from + key[from..].find(']')?;
-    match key[from..close].rfind('[') {
-        Some(open) => Some((from + open, close + 1)),
-        None => next_segment(key, close + 1),
+fn next_segment(key: &str, mut from: usize) -> Option<(usize, usize)> {
+    loop {
+        let close = from + key[from..].find(']')?;
+        if let Some(open) = key[from..close].rfind('[') {
+            return Some((from + open, close + 1));
+        }
+        from = close + 1;
     }
 }
 
@@ -268,6 +270,13 @@ mod tests {
         assert_eq!(number("n=", "n"), 0.0);
         for query in ["", "n=1&n=2", "n[a]=1", "n=x"] {
             assert!(number(query, "n").is_nan(), "{query}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_brackets_is_read() {
+        for brackets in ["]", "[", "[]", "[a]", "a]"] {
+            value(&format!("ids{}=1", brackets.repeat(30_000)), "ids");
         }
     }
 
