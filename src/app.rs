@@ -7,7 +7,6 @@ use crate::{
     config::Config,
     contract::cookie::Secrets,
     engine::Engine,
-    http::links,
     js::Json,
     passwords::Passwords,
     store::Store,
@@ -35,20 +34,17 @@ pub struct App {
 
 impl App {
     /// Puts a server together. `server_id` is its name in announcements.
-    ///
-    /// # Errors
-    /// In plain words, if a setting names a file that is of no use.
     pub fn new(
         config: Config,
+        links: Json,
         store: Store,
         passwords: Passwords,
         server_id: String,
-    ) -> Result<Rc<App>, String> {
+    ) -> Rc<App> {
         let secrets = Rc::new(Secrets::new(&config.session_secret));
-        let links = links::load(config.links_file.as_deref())?;
         let policy = Policy::new(config.compat);
         let engine = Engine::new(&config);
         let chat = Chat::start(&config, secrets.clone(), engine.clone(), store.clone(), server_id);
-        Ok(Rc::new(App { config, store, passwords, secrets, policy, links, engine, chat }))
+        Rc::new(App { config, store, passwords, secrets, policy, links, engine, chat })
     }
 }

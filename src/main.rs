@@ -1,5 +1,7 @@
 //! Settings, telemetry, run; and the exit codes, which `ops::exit` lists.
 
+use std::io::ErrorKind::{IsADirectory, NotFound};
+
 use redis_chat_server::{
     config::Program,
     contract,
@@ -8,21 +10,35 @@ use redis_chat_server::{
 use tokio::{runtime, task::LocalSet};
 
 fn main() {
-    let dotenv = std::fs::read_to_string(".env").unwrap_or_default();
+    if let Err(why) = program() {
+        eprintln!("redis-chat-server: {why}");
+        std::process::exit(why.code());
+    }
+}
+
+fn program() -> Result<(), Failure> {
+    let dotenv = dotenv()?;
     let args = std::env::args_os().collect();
-    let result = match Program::parse_from(args, &dotenv).unwrap_or_else(|e| e.exit()) {
-        Program::Serve(config) => telemetry::start(&config)
-            .map_err(Failure::Local)
-            .and_then(|()| run(serve::run(*config))),
+    match Program::parse_from(args, &dotenv).unwrap_or_else(|e| e.exit()) {
+        Program::Serve(config) => {
+            telemetry::start(&config).map_err(Failure::Setting)?;
+            run(serve::run(*config))
+        }
         Program::Transfer(transfer) => run(transfer::run(transfer)),
         Program::PrintContract => {
             println!("{}", contract::table::to_json());
             Ok(())
         }
-    };
-    if let Err(why) = result {
-        eprintln!("redis-chat-server: {why}");
-        std::process::exit(why.code());
+    }
+}
+
+/// The text of `.env`, read as the original does: what is not UTF-8 becomes U+FFFD. A file that is
+/// there but may not be read must not be passed over, since it may say where the data is.
+fn dotenv() -> Result<String, Failure> {
+    match std::fs::read(".env") {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(why) if matches!(why.kind(), NotFound | IsADirectory) => Ok(String::new()),
+        Err(why) => Err(Failure::Setting(format!("the file .env can't be read: {why}"))),
     }
 }
 

@@ -250,6 +250,8 @@ impl Config {
             ("HELD_EVENTS", self.held_events),
             ("HELD_BYTES", self.held_bytes),
             ("MAX_PAYLOAD", self.max_payload),
+            ("PASSWORD_QUEUE", self.password_queue),
+            ("ROOM_BYTES", self.room_bytes),
         ] {
             if value == 0 {
                 return Err(format!("{name} is 0, but must be at least 1"));
@@ -305,6 +307,14 @@ mod tests {
     fn the_command_line_wins_over_dotenv() {
         let config = parse(&["--queue-packets", "7"], "QUEUE_PACKETS=5\nQUEUE_BYTES=99").unwrap();
         assert_eq!((config.queue_packets, config.queue_bytes), (7, 99));
+    }
+
+    #[test]
+    fn the_command_line_replaces_a_list_of_dotenv() {
+        let secrets = |args: &[&str]| parse(args, "SESSION_SECRET=c,d").unwrap().session_secret;
+        assert_eq!(secrets(&["--session-secret", "a"]), ["a"]);
+        assert_eq!(secrets(&["--session-secret=a,b"]), ["a", "b"]);
+        assert_eq!(secrets(&[]), ["c", "d"]);
     }
 
     #[test]

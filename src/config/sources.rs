@@ -1,6 +1,9 @@
 //! Where values come from: the command line, else the environment, else `.env`, else the default.
 
-use std::{collections::HashMap, ffi::OsString};
+use std::{
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+};
 
 use clap::{Parser, error::ErrorKind};
 
@@ -11,8 +14,8 @@ pub(super) fn read<P: Parser>(
 ) -> Result<P, clap::Error> {
     let command = P::command();
     let file = parse_dotenv(dotenv);
-    let mut args = args.into_iter();
-    let mut all: Vec<OsString> = args.next().into_iter().collect();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut all: Vec<OsString> = args.iter().take(1).cloned().collect();
     for arg in command.get_arguments() {
         let (Some(env), Some(long)) = (arg.get_env().and_then(|e| e.to_str()), arg.get_long())
         else {
@@ -22,17 +25,27 @@ pub(super) fn read<P: Parser>(
         if std::env::var_os(env).is_some() {
             continue;
         }
+        // A list would grow by what the command line says, instead of being replaced.
+        if args.iter().any(|arg| names(arg, long)) {
+            continue;
+        }
         if let Some(value) = file.get(env).filter(|v| !v.is_empty()) {
             all.push(format!("--{long}={value}").into());
         }
     }
-    all.extend(args);
+    all.extend(args.into_iter().skip(1));
     // What is set to nothing has its default, as the original's `||` has it.
     let command = command.mut_args(|arg| {
         let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());
         if empty { arg.env(None::<&str>) } else { arg }
     });
     P::from_arg_matches(&command.try_get_matches_from(all)?)
+}
+
+/// Whether an argument is `--long` or `--long=…`.
+fn names(arg: &OsStr, long: &str) -> bool {
+    let named = arg.to_str().and_then(|arg| arg.strip_prefix("--")?.strip_prefix(long));
+    named.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
 }
 
 /// The error for a value that can't be used.

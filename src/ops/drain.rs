@@ -17,21 +17,24 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// What is left to let close frames leave.
 const FAREWELL: Duration = Duration::from_millis(200);
 
-/// Returns at the first SIGTERM or SIGINT.
-pub async fn until_told() {
-    next_signal().await;
-}
+/// SIGTERM and SIGINT.
+pub struct Signals(Vec<Signal>);
 
-async fn next_signal() {
-    let mut signals: Vec<Signal> = [SignalKind::terminate(), SignalKind::interrupt()]
-        .into_iter()
-        .filter_map(|kind| signal(kind).ok())
-        .collect();
-    std::future::poll_fn(|cx| {
-        let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
-        if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
+impl Signals {
+    /// From now on they are kept for [`next`](Self::next), instead of ending the process.
+    pub fn listen() -> Signals {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
+        Signals(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    /// Returns at the next one.
+    pub async fn next(&mut self) {
+        std::future::poll_fn(|cx| {
+            let told = self.0.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+            if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
 }
 
 /// Stops accepting, ends all sessions, and waits for the store to take what their users sent and
@@ -43,10 +46,11 @@ pub async fn run(
     app: &Rc<App>,
     stop: &watch::Sender<bool>,
     accepting: JoinHandle<()>,
+    mut signals: Signals,
 ) -> Result<(), Failure> {
     tracing::info!(sockets = app.chat.online(), held = app.chat.waiting(), "stopping");
-    tokio::task::spawn_local(async {
-        next_signal().await;
+    tokio::task::spawn_local(async move {
+        signals.next().await;
         std::process::exit(SECOND_SIGNAL);
     });
     stop.send_replace(true);

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-/// Why the program ends with another code than 0. (A bad setting ends it with clap's 2.)
+/// Why the program ends with another code than 0.
 #[derive(Debug)]
 pub enum Failure {
+    /// 2, as clap has it too: a setting that can't be used.
+    Setting(String),
     /// 1: something on this machine is in the way, such as a port that is taken.
     Local(String),
     /// 3: Redis can't be reached or used at start.
@@ -21,6 +23,7 @@ impl Failure {
     pub fn code(&self) -> i32 {
         match self {
             Failure::Local(_) => 1,
+            Failure::Setting(_) => 2,
             Failure::Store(_) => 3,
             Failure::GivenUp(_) => 4,
         }
@@ -30,7 +33,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Local(why) | Failure::Store(why) => f.write_str(why),
+            Failure::Setting(why) | Failure::Local(why) | Failure::Store(why) => f.write_str(why),
             Failure::GivenUp(held) => {
                 write!(f, "{held} held events were given up: the store did not take them in time")
             }

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::spawn_local, time::sleep};
 
 use super::{
-    drain,
+    drain::{self, Signals},
     exit::Failure,
     start::{Started, start},
 };
@@ -13,7 +13,7 @@ use crate::{
     app::App,
     bus::{self, BusEvent},
     config::Config,
-    http::connection,
+    http::{connection, links},
     passwords::Passwords,
 };
 
@@ -22,11 +22,17 @@ use crate::{
 /// # Errors
 /// What ends the program with a code of its own.
 pub async fn run(mut config: Config) -> Result<(), Failure> {
+    // Before the store is touched.
+    let links = links::load(config.links_file.as_deref()).map_err(Failure::Setting)?;
     let passwords = Passwords::start(config.password_queue)
         .map_err(|why| Failure::Local(format!("no thread for passwords can be started: {why}")))?;
-    let Started { store, subscription, listener, port, server_id } =
-        start(&mut config, &passwords).await?;
-    let app = App::new(config, store, passwords, server_id.clone()).map_err(Failure::Local)?;
+    let mut signals = Signals::listen();
+    let Started { store, subscription, listener, port, server_id } = tokio::select! {
+        started = start(&mut config, &passwords) => started?,
+        // Nobody has been served yet.
+        () = signals.next() => return Ok(()),
+    };
+    let app = App::new(config, links, store, passwords, server_id.clone());
     if let Some(subscription) = subscription {
         let chat = app.chat.clone();
         spawn_local(bus::run(subscription, move |event| match event {
@@ -39,8 +45,8 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     let accepting = spawn_local(accept(app.clone(), listener, stopping));
     println!("Listening on {port}...");
     tracing::info!(server_id, "ready: http://localhost:{port}");
-    drain::until_told().await;
-    let drained = drain::run(&app, &stop, accepting).await;
+    signals.next().await;
+    let drained = drain::run(&app, &stop, accepting, signals).await;
     app.store.close().await;
     drained
 }

@@ -58,7 +58,7 @@ async fn on_redis(config: &mut Config, passwords: &Passwords) -> Result<Started,
              Set a secret of your own on all servers"
         );
     }
-    let client = link::client(&config.redis).map_err(Failure::Store)?;
+    let client = link::client(&config.redis).map_err(Failure::Setting)?;
     let timeout = config.redis.timeout;
     let connect = async || {
         Link::start(client.clone(), timeout).await.map_err(|why| {

@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::config::{Config, LogFormat};
 
@@ -12,6 +12,15 @@ use crate::config::{Config, LogFormat};
 /// # Errors
 /// In plain words, if LOG_LEVEL can't be understood.
 pub fn start(config: &Config) -> Result<(), String> {
+    // A lone word that is no level would count as the name of a module: a silent log.
+    if config.log_level.chars().all(char::is_alphanumeric)
+        && config.log_level.parse::<LevelFilter>().is_err()
+    {
+        return Err(format!(
+            "LOG_LEVEL is '{}', but must be error, warn, info, debug or trace",
+            config.log_level
+        ));
+    }
     let filter = EnvFilter::try_new(&config.log_level)
         .map_err(|why| format!("LOG_LEVEL is '{}': {why}", config.log_level))?;
     let terminal = stderr().is_terminal();

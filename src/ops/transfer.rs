@@ -36,7 +36,7 @@ const LOTS_AHEAD: usize = 4;
 pub async fn run(transfer: Transfer) -> Result<(), Failure> {
     let Transfer { direction, ends } = transfer;
     let place = link::client(&ends.redis).map(|client| link::place(&client));
-    let place = format!("the Redis at {}", place.map_err(Failure::Store)?);
+    let place = format!("the Redis at {}", place.map_err(Failure::Setting)?);
     match direction {
         Direction::Export => export(&ends, &place).await,
         Direction::Import => import(&ends, &place).await,
