@@ -88,7 +88,8 @@ pub struct Config {
     pub links_file: Option<PathBuf>,
 
     /// Secret that signs session cookies; a comma-separated list rotates: the first signs, all are
-    /// accepted. All servers on one Redis must share it. [default on Redis: the original's, known
+    /// accepted, and a cookie that another one signed is signed anew. All servers on one Redis must
+    /// share it. [default on Redis: the original's, known
     /// to everybody: set your own; with STORE=embedded a random one that is kept in the file]
     #[arg(long, env = "SESSION_SECRET", value_delimiter = ',', hide_env_values = true,
         value_parser = NonEmptyStringValueParser::new())]

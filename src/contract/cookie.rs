@@ -45,11 +45,18 @@ impl Secrets {
     /// The session id that a request shows. `None` if it has no cookie or one that was not signed
     /// here: the two count as the same.
     pub fn sid(&self, headers: &HeaderMap) -> Option<String> {
+        self.signed(headers).map(|(sid, _)| sid)
+    }
+
+    /// The same, and whether another secret than the first has signed it: such a cookie is to be
+    /// handed out anew, so that no living session depends on the old secret after a day.
+    pub fn signed(&self, headers: &HeaderMap) -> Option<(String, bool)> {
         let lines: Vec<_> = headers.get_all(COOKIE).iter().map(|v| latin1(v.as_bytes())).collect();
         let value = value_of(&lines.join("; "))?;
         let (sid, given) = value.strip_prefix(SIGNED)?.rsplit_once('.')?;
         let right = |key| bool::from(signature(key, sid).as_bytes().ct_eq(given.as_bytes()));
-        (!sid.is_empty() && self.0.iter().any(right)).then(|| sid.to_owned())
+        let by = self.0.iter().position(right).filter(|_| !sid.is_empty())?;
+        Some((sid.to_owned(), by > 0))
     }
 }
 
@@ -148,7 +155,9 @@ mod tests {
         let rotated = secrets(&["new", "keyboard cat"]);
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, format!("connect.sid={PABLO}").parse().unwrap());
-        assert_eq!(rotated.sid(&headers).as_deref(), Some(SID));
+        assert_eq!(rotated.signed(&headers), Some((SID.to_owned(), true)));
+        let current = secrets(&["keyboard cat", "new"]);
+        assert_eq!(current.signed(&headers), Some((SID.to_owned(), false)));
         assert_eq!(rotated.set_cookie(SID), secrets(&["new"]).set_cookie(SID));
         assert_eq!(secrets(&["new"]).sid(&headers), None);
     }

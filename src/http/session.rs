@@ -16,6 +16,8 @@ use crate::{
 pub struct Visitor {
     session: Session,
     state: State,
+    /// Its cookie was signed with an older secret.
+    is_outdated: bool,
 }
 
 enum State {
@@ -31,13 +33,13 @@ impl Visitor {
     /// Loads the session of the request's cookie, whose life that renews. Without one, or with one
     /// that is gone, the visitor is a new one.
     pub async fn load(app: &App, headers: &HeaderMap) -> Result<Visitor, Error> {
-        if let Some(sid) = app.secrets.sid(headers) {
+        if let Some((sid, is_outdated)) = app.secrets.signed(headers) {
             let stored = app.store.session_load(&sid).await?;
             if let Some(session) = stored.and_then(|text| Session::parse(&text)) {
-                return Ok(Visitor { session, state: State::Known(sid) });
+                return Ok(Visitor { session, state: State::Known(sid), is_outdated });
             }
         }
-        Ok(Visitor { session: Session::fresh(), state: State::New })
+        Ok(Visitor { session: Session::fresh(), state: State::New, is_outdated: false })
     }
 
     /// The user who is signed in.
@@ -59,8 +61,18 @@ impl Visitor {
     }
 
     /// Stores the session if it is new or was changed. Returns the id to hand out, if it is a new
-    /// one: also when the old one vanished while somebody signed in, whose log-in must not be lost.
+    /// one or its cookie must be signed anew.
     pub async fn save(self, app: &App) -> store::Result<Option<String>> {
+        let outdated = match &self.state {
+            State::Known(sid) if self.is_outdated => Some(sid.clone()),
+            _ => None,
+        };
+        Ok(self.store(app).await?.or(outdated))
+    }
+
+    /// Returns the id if it is a new one: also when the old one vanished while somebody signed in,
+    /// whose log-in must not be lost.
+    async fn store(self, app: &App) -> store::Result<Option<String>> {
         if !self.session.must_be_stored() || matches!(self.state, State::Gone) {
             return Ok(None);
         }
