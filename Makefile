@@ -2,7 +2,9 @@
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-BINARY := target/release/redis-chat-server
+# Whatever the environment says: the suite looks for the server here.
+export CARGO_TARGET_DIR := target
+BINARY := $(CARGO_TARGET_DIR)/release/redis-chat-server
 # What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
 NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium pkg-config=pkg-config
 # Libraries likewise, as pkg-config knows them: rust_socketio, a client of the suite, wants OpenSSL.
@@ -14,9 +16,9 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: build ## build and serve the chat on http://localhost:4000; nothing else is needed
-	@if [ -z "$$STORE$$REDIS_ENDPOINT_URL" ] && ! grep -qsE '^(STORE|REDIS_ENDPOINT_URL)=.' .env; then \
+	@if [ -z "$$STORE$$REDIS_ENDPOINT_URL" ] && ! grep -qsE '^[[:space:]]*(STORE|REDIS_ENDPOINT_URL)[[:space:]]*=[[:space:]]*[^[:space:]]' .env; then \
 	  export STORE=embedded; \
-	  echo "No Redis is named, so the data is in a file here ($${DATA_FILE:-data/chat.db})."; fi; \
+	  echo "No Redis is named, so the data is in a file, which is named below."; fi; \
 	exec $(BINARY)
 
 build:
