@@ -180,6 +180,7 @@ const cluster = [
     ['R9', MAY, /^pubsub\.(?:type-missing|type-null|json-|number-format|dup-keys)/],
     ['R9', MUST, not(/^pubsub\.(?:type-missing|type-null|json-|number-format|dup-keys)/)],
   ]),
+  ['realtime/gap', 'cluster', 'R10.2', MAY],
   ['realtime/redis-away', 'redis', 'R11', MAY],
   ['realtime/redis-chaos', 'redis', 'R10.1', MAY],
 ];
@@ -254,7 +255,7 @@ const BY_FOLDER = {
 };
 const BY_FILE = {
   'http/redis-lost': ['faults', 'deviations'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['settings', 'start'], 'http/static': ['start'],
-  'realtime/faults': ['deviations'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
+  'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
   'realtime/redis-chaos': ['faults'], 'realtime/slow-reader': ['start'], 'realtime/stop': ['faults'],
 };
 

@@ -100,7 +100,7 @@ pub async fn run(subscription: Subscription, mut on: impl FnMut(BusEvent<'_>)) -
         let (complete_until, why) = follow(ears, &mut on).await;
         on(BusEvent::Down { complete_until });
         tracing::warn!(place, why, "lost the announcements; trying to subscribe again");
-        if up.elapsed() > Backoff::LONGEST {
+        if up.elapsed() > Backoff::SOUND {
             backoff = Backoff::new();
         }
         ears = loop {

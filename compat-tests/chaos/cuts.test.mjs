@@ -1,6 +1,6 @@
 // One server loses Redis for 1, 10 and 60 seconds while the users of the other send some
-// 50 messages a second (realtime.md §11). What is promised: everything is stored once,
-// nothing comes twice, all in order, and the events of the server's own users are done.
+// 50 messages a second (realtime.md §11). What is promised: everything is stored once and
+// delivered once, all in order, and the events of the server's own users are done.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Run } from '../lib/cluster-run.mjs';

@@ -11,7 +11,7 @@ class Stay {
   /** sender → the first number it must get; from `join()` on */
   from;
   ended = false;
-  /** Times in which its server could not hear the others: `{ after, until }`, by sender. */
+  /** Times in which its Node server could not hear the others: `{ after, until }`, by sender. */
   deafness = [];
 
   constructor(client, server) {
@@ -78,15 +78,15 @@ export class Ledger {
   }
 
   /**
-   * `server` loses Redis about now. Gives what says that it has it again. Meanwhile it may
-   * miss one piece of each stream of the others, no more, and a Node server that survives
-   * may leave unannounced what it was about to announce.
+   * `server` loses Redis about now. Gives what says that it has it again. A Node server that
+   * survives may meanwhile miss one piece of each stream of the others, no more, and leave
+   * unannounced what it was about to announce.
    */
   cutOff(server) {
     const lastEchoes = [...this.#echoed].map(([sender, numbers]) => [sender, [...numbers].at(-1) ?? -1]);
     const periods = [{ server, after: new Map(lastEchoes), until: undefined }];
     this.#cuts.push(periods[0]);
-    for (const stay of this.stays.filter((each) => each.server === server && !each.ended)) {
+    for (const stay of this.stays.filter((each) => each.server === server && server.node && !each.ended)) {
       const last = [...this.#sent.keys()].map((sender) => [sender, stay.last(sender)]);
       stay.deafness.push({ after: new Map(last), until: undefined });
       periods.push(stay.deafness.at(-1));

@@ -137,6 +137,13 @@ impl Chat {
             message.document.write(&mut member);
             frames
         };
+        if self.store.is_shared() {
+            // Before it is stored: whatever finds it there must know that it is under way.
+            self.hearing.borrow_mut().note(&member);
+            if show.is_some() {
+                self.note_shown(&id);
+            }
+        }
         let mut publish = Vec::with_capacity(2);
         if let Some(show) = &show {
             publish.extend(self.announcement(events::SHOW_ROOM, show));

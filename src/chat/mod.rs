@@ -3,10 +3,11 @@
 //!
 //! The way of a message: [`Application::message`] reads the packet, `messages`
 //! commits it to the store's journal; when it is stored and announced, its frames go
-//! to the sockets of its room. Announcements of other instances come through [`Chat::foreign`].
+//! to the sockets of its room. Announcements of other instances come through [`Chat::hear`].
 
 mod connect;
 mod dispatch;
+mod gap;
 pub mod message;
 mod messages;
 pub mod policy;
@@ -21,7 +22,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use self::{message::Message, policy::Policy, user::User};
+use self::{gap::Hearing, message::Message, policy::Policy, user::User};
 use crate::{
     config::Config,
     contract::{cookie::Secrets, envelope},
@@ -111,6 +112,7 @@ pub struct Chat {
     held_bytes: usize,
     room_bytes: usize,
     clients: RefCell<Clients>,
+    hearing: RefCell<Hearing>,
     /// Bytes of the messages that are parked.
     parked_bytes: Cell<usize>,
 }
@@ -144,6 +146,7 @@ impl Chat {
             held_bytes: config.held_bytes,
             room_bytes: config.room_bytes,
             clients: RefCell::default(),
+            hearing: RefCell::new(Hearing::new(config.catchup_skew)),
             parked_bytes: Cell::new(0),
         });
         let app: Rc<dyn Application> = chat.clone();
@@ -151,17 +154,11 @@ impl Chat {
         chat
     }
 
-    /// An announcement of another instance, or our own, which is ignored (section 9.2).
-    pub fn foreign(&self, text: &[u8]) {
-        match envelope::decode(text, &self.server_id) {
-            envelope::Incoming::Own => {}
-            envelope::Incoming::Invalid(why) => tracing::warn!(why, "an announcement is ignored"),
-            envelope::Incoming::Foreign { event, data } => {
-                let frames = [socketio::event(&event, data.to_text().as_bytes())];
-                match self.policy.audience_of_foreign(&event, &data) {
-                    policy::Foreign::Everyone => self.emit(Audience::EveryoneBut(None), &frames),
-                }
-            }
+    /// An event of another instance, to those who may hear it.
+    fn emit_foreign(&self, event: &str, data: &Json, text: &[u8]) {
+        let frames = [socketio::event(event, text)];
+        match self.policy.audience_of_foreign(event, data) {
+            policy::Foreign::Everyone => self.emit(Audience::EveryoneBut(None), &frames),
         }
     }
 

@@ -120,6 +120,11 @@ pub struct Config {
     #[arg(long, env = "HELD_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     pub held_bytes: usize,
 
+    /// Seconds that a sender's clock may be behind. After a lost link to Redis, messages of other servers
+    /// are looked for that are dated as much before the loss.
+    #[arg(long, env = "CATCHUP_SKEW", default_value = "120", value_name = "SECONDS", value_parser = seconds)]
+    pub catchup_skew: Duration,
+
     /// Log-ins and registrations that may wait for their turn at bcrypt; past it they get a 503.
     #[arg(long, env = "PASSWORD_QUEUE", default_value_t = 256, value_name = "COUNT")]
     pub password_queue: usize,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
-    bus::{self, BusEvent},
+    bus,
     config::Config,
     http::{connection, links},
     passwords::Passwords,
@@ -35,11 +35,7 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     let app = App::new(config, links, store, passwords, server_id.clone());
     if let Some(subscription) = subscription {
         let chat = app.chat.clone();
-        spawn_local(bus::run(subscription, move |event| match event {
-            BusEvent::Message(text) => chat.foreign(text),
-            BusEvent::Up => tracing::info!("announcements of other servers are heard"),
-            BusEvent::Down { .. } => tracing::warn!("announcements of other servers are not heard"),
-        }));
+        spawn_local(bus::run(subscription, move |event| chat.hear(event)));
     }
     let (stop, stopping) = watch::channel(false);
     let accepting = spawn_local(accept(app.clone(), listener, stopping));

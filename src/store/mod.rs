@@ -322,6 +322,30 @@ impl Store {
         }
     }
 
+    /// Messages of rooms with a score of `from` or higher, in store order: up to `most` of each room,
+    /// behind as many as the number beside it. A key of another type counts as empty. For what other
+    /// servers have stored: a file has none.
+    pub async fn messages_from(
+        &self,
+        rooms: &[(String, usize)],
+        from: f64,
+        most: usize,
+    ) -> Result<Vec<Vec<Vec<u8>>>> {
+        match self {
+            Self::Redis(store) => store.messages_from(rooms, from, most).await,
+            Self::Embedded(_) => Ok(vec![Vec::new(); rooms.len()]),
+        }
+    }
+
+    /// Whether all messages of each room have a score of `from` or higher. For rooms that other servers
+    /// have begun: in a file none is.
+    pub async fn rooms_begun_after(&self, rooms: &[String], from: f64) -> Result<Vec<bool>> {
+        match self {
+            Self::Redis(store) => store.rooms_begun_after(rooms, from).await,
+            Self::Embedded(_) => Ok(vec![false; rooms.len()]),
+        }
+    }
+
     /// Name and newest messages of the general room.
     pub async fn preload(&self) -> Result<Preload> {
         match self {

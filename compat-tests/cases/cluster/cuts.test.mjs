@@ -1,8 +1,6 @@
 // The link to Redis of either server is cut under load, in every pair. Ours keeps its
 // sockets and does their events later, once; Node's ends (realtime.md §11).
-//
-// What the other server announced while the link was away is not delivered later (README,
-// "Known limits"): it is counted, and is in the history.
+// What the other server announced while the link was away is delivered later, once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Run } from '../../lib/cluster-run.mjs';

@@ -205,7 +205,7 @@ pub(crate) fn reason(error: &RedisError, timeout: Duration) -> String {
     }
 }
 
-/// Growing pauses between attempts: 100 ms, doubled each time up to 2 s, each shortened at random
+/// Growing pauses between attempts: 100 ms, doubled each time up to half a second, each shortened at random
 /// by up to a half so that many servers don't come back in step.
 pub(crate) struct Backoff {
     next: Duration,
@@ -213,8 +213,10 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
-    /// The longest pause; also how long a connection must last to count as sound.
-    pub(crate) const LONGEST: Duration = Duration::from_secs(2);
+    /// The longest pause. A pause is time in which users hear nothing though Redis may be back.
+    const LONGEST: Duration = Duration::from_millis(500);
+    /// How long a connection must last to count as sound.
+    pub(crate) const SOUND: Duration = Duration::from_secs(2);
 
     /// Starts with the shortest pause.
     pub(crate) fn new() -> Self {

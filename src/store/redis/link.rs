@@ -241,7 +241,7 @@ async fn supervise(client: Client, shared: Weak<Shared>, lost: Rc<Notify>) {
         let Some(now) = shared.upgrade() else { return };
         let former = match &*now.state.borrow() {
             State::Up(live) => {
-                if live.opened.elapsed() > Backoff::LONGEST {
+                if live.opened.elapsed() > Backoff::SOUND {
                     backoff = Backoff::new();
                 }
                 continue;

@@ -89,6 +89,30 @@ impl RedisStore {
         if replies.flag()? { replies.list().map(Some) } else { Ok(None) }
     }
 
+    pub(crate) async fn messages_from(
+        &self,
+        rooms: &[(String, usize)],
+        from: f64,
+        most: usize,
+    ) -> Result<Vec<Vec<Vec<u8>>>> {
+        let mut ask = pipe();
+        for (room, skip) in rooms {
+            ask.cmd("ZRANGEBYSCORE").arg(keys::room(room)).arg(from).arg("+inf");
+            ask.arg("LIMIT").arg(*skip).arg(most);
+        }
+        let mut replies = self.ask(&ask).await?;
+        Ok(rooms.iter().map(|_| replies.list().unwrap_or_default()).collect())
+    }
+
+    pub(crate) async fn rooms_begun_after(&self, rooms: &[String], from: f64) -> Result<Vec<bool>> {
+        let mut ask = pipe();
+        for room in rooms {
+            ask.cmd("ZCOUNT").arg(keys::room(room)).arg("-inf").arg(format!("({from}"));
+        }
+        let mut replies = self.ask(&ask).await?;
+        Ok(rooms.iter().map(|_| replies.int().is_ok_and(|count| count == 0)).collect())
+    }
+
     pub(crate) async fn preload(&self) -> Result<Preload> {
         let mut ask = pipe();
         ask.cmd("GET").arg(keys::room_name(keys::GENERAL_ROOM));

@@ -1,0 +1,346 @@
+//! A gap in the announcements of other instances is known, and filled from the store: whoever is
+//! connected misses no message because of a lost link (`realtime.md` section 10.2).
+//!
+//! A gap begins at the last proof that the subscription lived, and ends when it stands again. What is
+//! heard from then on waits, while the rooms that somebody here is in are read. A message is delivered
+//! now if it is dated within the gap, or up to `CATCHUP_SKEW` earlier since clocks differ, and was not taken in before.
+//!
+//! Two things can't be known. Dates are those of the senders, so a message is missed whose sender's clock
+//! is further behind. And equal messages are stored once however often they were announced.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
+    rc::Rc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::task::spawn_local;
+
+use super::{Chat, Identity, State, message};
+use crate::{
+    bus::BusEvent,
+    contract::{envelope, events},
+    js::Json,
+    store::{RoomRow, StoreError},
+};
+
+/// How long a lost subscription may go unnoticed, so that much more must be remembered.
+const UNNOTICED: Duration = Duration::from_secs(10);
+/// Rooms that are read in one round trip.
+const ROOMS: usize = 100;
+/// Messages of a room that are read in one round trip.
+const PAGE: usize = 500;
+
+/// What is heard of other instances, and whether it is whole.
+pub(super) struct Hearing {
+    heard: Heard,
+    gap: Option<Gap>,
+}
+
+/// A gap that is not filled yet.
+struct Gap {
+    /// Seconds since 1970.
+    since: f64,
+    /// The attempt to fill it that counts; an earlier one gives up.
+    attempt: u64,
+    /// What came after it.
+    waiting: Vec<(String, Json)>,
+    waiting_bytes: usize,
+}
+
+impl Hearing {
+    /// `skew`: how far a sender's clock may be behind.
+    pub(super) fn new(skew: Duration) -> Hearing {
+        Hearing { heard: Heard::new(skew + UNNOTICED, Instant::now()), gap: None }
+    }
+
+    /// Remembers a message that is or will be delivered, by its text as it is stored.
+    pub(super) fn note(&mut self, member: &[u8]) {
+        self.heard.note(member, Instant::now(), self.gap.is_some());
+    }
+}
+
+/// What was taken in lately, as digests.
+struct Heard {
+    keep: Duration,
+    hasher: RandomState,
+    counts: HashMap<u64, u32>,
+    order: VecDeque<(Instant, u64)>,
+    /// All that was taken in after this is remembered.
+    since: Instant,
+}
+
+impl Heard {
+    /// About 20 MB.
+    const MOST: usize = 500_000;
+
+    fn new(keep: Duration, now: Instant) -> Heard {
+        let (counts, order) = Default::default();
+        Heard { keep, hasher: RandomState::new(), counts, order, since: now }
+    }
+
+    /// During a gap nothing grows old.
+    fn note(&mut self, text: &[u8], now: Instant, in_gap: bool) {
+        let digest = self.hasher.hash_one(text);
+        self.order.push_back((now, digest));
+        *self.counts.entry(digest).or_default() += 1;
+        while let Some(&(when, digest)) = self.order.front()
+            && (self.order.len() > Self::MOST || (!in_gap && now - when > self.keep))
+        {
+            self.order.pop_front();
+            self.since = when;
+            if let Some(count) = self.counts.get_mut(&digest) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&digest);
+                }
+            }
+        }
+    }
+
+    fn knows(&self, text: &[u8]) -> bool {
+        self.counts.contains_key(&self.hasher.hash_one(text))
+    }
+}
+
+/// What is remembered of a room that was shown.
+fn shown(room: &str) -> Vec<u8> {
+    [b"show.room ".as_slice(), room.as_bytes()].concat()
+}
+
+fn seconds_at(instant: Instant) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs_f64() - instant.elapsed().as_secs_f64()
+}
+
+impl Chat {
+    /// What the subscription to other instances tells.
+    pub fn hear(self: &Rc<Self>, event: BusEvent<'_>) {
+        match event {
+            BusEvent::Message(text) => self.foreign(text),
+            BusEvent::Up => {
+                let mut hearing = self.hearing.borrow_mut();
+                let Some(gap) = &mut hearing.gap else {
+                    return tracing::info!("announcements of other servers are heard");
+                };
+                gap.attempt += 1;
+                spawn_local(self.clone().fill(gap.attempt));
+            }
+            BusEvent::Down { complete_until } => {
+                tracing::warn!("announcements of other servers are not heard");
+                let gap = &mut self.hearing.borrow_mut().gap;
+                // While one gap is filled the next one may begin: they become one.
+                let gap = gap.get_or_insert_with(|| Gap {
+                    since: seconds_at(complete_until),
+                    attempt: 0,
+                    waiting: Vec::new(),
+                    waiting_bytes: 0,
+                });
+                gap.attempt += 1;
+            }
+        }
+    }
+
+    /// An announcement of another instance, or our own, which is ignored (section 9.2).
+    fn foreign(&self, text: &[u8]) {
+        let (event, data) = match envelope::decode(text, &self.server_id) {
+            envelope::Incoming::Own => return,
+            envelope::Incoming::Invalid(why) => {
+                return tracing::warn!(why, "an announcement is ignored");
+            }
+            envelope::Incoming::Foreign { event, data } => (event, data),
+        };
+        let mut hearing = self.hearing.borrow_mut();
+        let Some(gap) = &mut hearing.gap else {
+            drop(hearing);
+            return self.deliver(&event, &data);
+        };
+        gap.waiting_bytes += text.len();
+        gap.waiting.push((event, data));
+        if gap.waiting_bytes > self.held_bytes {
+            drop(hearing);
+            tracing::error!("too much is announced to fill a gap before it: the gap stays");
+            self.close_gap(&mut HashMap::new());
+        }
+    }
+
+    /// Hands an event of another instance to those who may hear it.
+    fn deliver(&self, event: &str, data: &Json) {
+        let text = data.to_text();
+        match event {
+            events::MESSAGE => self.hearing.borrow_mut().note(text.as_bytes()),
+            events::SHOW_ROOM => {
+                if let Json::Obj(room) = data
+                    && let Some(Json::Str(id)) = room.get("id")
+                {
+                    self.note_shown(&id.to_lossy());
+                }
+            }
+            _ => {}
+        }
+        self.emit_foreign(event, data, text.as_bytes());
+    }
+
+    /// Remembers that a room was shown to those who are here.
+    pub(super) fn note_shown(&self, room: &str) {
+        self.hearing.borrow_mut().note(&shown(room));
+    }
+
+    async fn fill(self: Rc<Self>, attempt: u64) {
+        let mut filled = HashMap::new();
+        loop {
+            match self.fill_once(attempt, &mut filled).await {
+                Ok(()) => break,
+                Err(Ended::Outdated) => return,
+                Err(Ended::Store(StoreError::Unavailable(_))) => self.store.until_up().await,
+                Err(Ended::Store(StoreError::Refused(why))) => {
+                    tracing::error!(why, "a gap in the announcements can't be filled");
+                    break;
+                }
+            }
+        }
+        let messages: u32 = filled.values().sum();
+        tracing::info!(messages, "the gap in the announcements is filled");
+        self.close_gap(&mut filled);
+    }
+
+    /// Ends the gap with what waited behind it. What is in `filled` was delivered already.
+    fn close_gap(&self, filled: &mut HashMap<String, u32>) {
+        let Some(gap) = self.hearing.borrow_mut().gap.take() else { return };
+        for (event, data) in gap.waiting {
+            if event == events::MESSAGE
+                && let Some(count) = filled.get_mut(&data.to_text()).filter(|count| **count > 0)
+            {
+                *count -= 1;
+                continue;
+            }
+            self.deliver(&event, &data);
+        }
+    }
+
+    async fn fill_once(&self, attempt: u64, filled: &mut HashMap<String, u32>) -> Result<(), Ended> {
+        let from = self.missing_from(attempt)?;
+        self.show_new_rooms(attempt, from).await?;
+        let mut rooms: Vec<(String, usize)> =
+            self.clients.borrow().rooms.keys().map(|id| (id.to_lossy().into_owned(), 0)).collect();
+        while !rooms.is_empty() {
+            let some = rooms.split_off(rooms.len().saturating_sub(ROOMS));
+            let pages = self.store.messages_from(&some, from, PAGE).await?;
+            self.missing_from(attempt)?;
+            for ((room, skip), members) in some.into_iter().zip(pages) {
+                let whole = members.len() < PAGE;
+                for member in members {
+                    self.deliver_if_missed(&member, filled);
+                }
+                if !whole {
+                    rooms.push((room, skip + PAGE));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lowest date of what may be missing, unless another attempt has begun.
+    fn missing_from(&self, attempt: u64) -> Result<f64, Ended> {
+        let hearing = self.hearing.borrow();
+        match &hearing.gap {
+            Some(gap) if gap.attempt == attempt => {
+                let skew = (hearing.heard.keep - UNNOTICED).as_secs_f64();
+                Ok((gap.since - skew).max(seconds_at(hearing.heard.since)))
+            }
+            _ => Err(Ended::Outdated),
+        }
+    }
+
+    fn deliver_if_missed(&self, member: &[u8], filled: &mut HashMap<String, u32>) {
+        if self.hearing.borrow().heard.knows(member) {
+            return;
+        }
+        // Written by whomever: what is no message would harm its readers.
+        let Ok(data @ Json::Obj(_)) = Json::parse(&String::from_utf8_lossy(member)) else { return };
+        self.hearing.borrow_mut().note(member);
+        let text = data.to_text();
+        self.emit_foreign(events::MESSAGE, &data, text.as_bytes());
+        *filled.entry(text).or_default() += 1;
+    }
+
+    /// Rooms that got their first message in the gap, to those of their people who are here.
+    async fn show_new_rooms(&self, attempt: u64, from: f64) -> Result<(), Ended> {
+        let users: HashSet<String> = {
+            let clients = self.clients.borrow();
+            let here = clients.by_key.values().filter(|c| matches!(c.state, State::Joined(_)));
+            here.filter_map(|client| match &client.identity {
+                Identity::User(user) => Some(user.id.clone()),
+                _ => None,
+            })
+            .collect()
+        };
+        let mut seen = HashMap::new();
+        for user in users {
+            for row in self.store.rooms_of(&user).await? {
+                if let RoomRow::Private { id, names } = row
+                    && !self.hearing.borrow().heard.knows(&shown(&id))
+                {
+                    seen.insert(id, names);
+                }
+            }
+        }
+        let ids: Vec<String> = seen.keys().cloned().collect();
+        for some in ids.chunks(ROOMS) {
+            let new = self.store.rooms_begun_after(some, from).await?;
+            self.missing_from(attempt)?;
+            for (id, _) in some.iter().zip(new).filter(|(_, new)| *new) {
+                let show = message::show_room(id, &seen[id]);
+                if let Ok(data) = Json::parse(&String::from_utf8_lossy(&show)) {
+                    self.deliver(events::SHOW_ROOM, &data);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why an attempt to fill a gap ended early.
+enum Ended {
+    /// Another one has begun, or the gap is closed.
+    Outdated,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(why: StoreError) -> Ended {
+        Ended::Store(why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_heard_is_remembered_for_its_time() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut heard = Heard::new(Duration::from_secs(10), start);
+        heard.note(b"one", at(1), false);
+        heard.note(b"two", at(5), false);
+        heard.note(b"one", at(8), false);
+        heard.note(b"new", at(12), false);
+        assert!(heard.knows(b"one") && heard.knows(b"two") && !heard.knows(b"other"));
+        assert_eq!(heard.since, at(1));
+        heard.note(b"new", at(16), false);
+        assert!(heard.knows(b"one") && !heard.knows(b"two"));
+        assert_eq!(heard.since, at(5));
+    }
+
+    #[test]
+    fn in_a_gap_nothing_grows_old() {
+        let start = Instant::now();
+        let mut heard = Heard::new(Duration::from_secs(10), start);
+        heard.note(b"one", start, false);
+        heard.note(b"two", start + Duration::from_secs(100), true);
+        assert!(heard.knows(b"one"));
+        assert_eq!(heard.since, start);
+    }
+}
