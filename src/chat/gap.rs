@@ -6,7 +6,8 @@
 //! now if it is dated within the gap, or up to `CATCHUP_SKEW` earlier since clocks differ, and was not taken in before.
 //!
 //! Two things can't be known. Dates are those of the senders, so a message is missed whose sender's clock
-//! is further behind. And equal messages are stored once however often they were announced.
+//! is further behind; what is dated before this server's start counts as older than the gap. And equal messages
+//! are stored once however often they were announced.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -36,6 +37,34 @@ const PAGE: usize = 500;
 pub(super) struct Hearing {
     heard: Heard,
     gap: Option<Gap>,
+    filled: Filled,
+}
+
+/// What was delivered from the store, and may still be announced: the answer to a question may overtake
+/// announcements on their way over the other connection.
+#[derive(Default)]
+struct Filled {
+    counts: HashMap<String, u32>,
+    /// No such announcement comes after this.
+    until: Option<Instant>,
+}
+
+impl Filled {
+    /// Whether this announcement is of a message that was delivered already; that is so once for each.
+    fn take(&mut self, event: &str, data: &Json) -> bool {
+        if self.counts.is_empty() || event != events::MESSAGE {
+            return false;
+        }
+        if self.until.is_some_and(|until| until < Instant::now()) {
+            *self = Filled::default();
+            return false;
+        }
+        match self.counts.get_mut(&data.to_text()) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => return false,
+        }
+        true
+    }
 }
 
 /// A gap that is not filled yet.
@@ -52,7 +81,11 @@ struct Gap {
 impl Hearing {
     /// `skew`: how far a sender's clock may be behind.
     pub(super) fn new(skew: Duration) -> Hearing {
-        Hearing { heard: Heard::new(skew + UNNOTICED, Instant::now()), gap: None }
+        Hearing {
+            heard: Heard::new(skew + UNNOTICED, Instant::now()),
+            gap: None,
+            filled: Filled::default(),
+        }
     }
 
     /// Remembers a message that is or will be delivered, by its text as it is stored.
@@ -129,7 +162,9 @@ impl Chat {
             }
             BusEvent::Down { complete_until } => {
                 tracing::warn!("announcements of other servers are not heard");
-                let gap = &mut self.hearing.borrow_mut().gap;
+                let hearing = &mut *self.hearing.borrow_mut();
+                hearing.filled.until = None;
+                let gap = &mut hearing.gap;
                 // While one gap is filled the next one may begin: they become one.
                 let gap = gap.get_or_insert_with(|| Gap {
                     since: seconds_at(complete_until),
@@ -153,15 +188,18 @@ impl Chat {
         };
         let mut hearing = self.hearing.borrow_mut();
         let Some(gap) = &mut hearing.gap else {
-            drop(hearing);
-            return self.deliver(&event, &data);
+            if !hearing.filled.take(&event, &data) {
+                drop(hearing);
+                self.deliver(&event, &data);
+            }
+            return;
         };
         gap.waiting_bytes += text.len();
         gap.waiting.push((event, data));
         if gap.waiting_bytes > self.held_bytes {
             drop(hearing);
             tracing::error!("too much is announced to fill a gap before it: the gap stays");
-            self.close_gap(&mut HashMap::new());
+            self.close_gap();
         }
     }
 
@@ -188,9 +226,8 @@ impl Chat {
     }
 
     async fn fill(self: Rc<Self>, attempt: u64) {
-        let mut filled = HashMap::new();
         loop {
-            match self.fill_once(attempt, &mut filled).await {
+            match self.fill_once(attempt).await {
                 Ok(()) => break,
                 Err(Ended::Outdated) => return,
                 Err(Ended::Store(StoreError::Unavailable(_))) => self.store.until_up().await,
@@ -200,26 +237,26 @@ impl Chat {
                 }
             }
         }
-        let messages: u32 = filled.values().sum();
+        let messages: u32 = self.hearing.borrow().filled.counts.values().sum();
         tracing::info!(messages, "the gap in the announcements is filled");
-        self.close_gap(&mut filled);
+        self.close_gap();
     }
 
-    /// Ends the gap with what waited behind it. What is in `filled` was delivered already.
-    fn close_gap(&self, filled: &mut HashMap<String, u32>) {
-        let Some(gap) = self.hearing.borrow_mut().gap.take() else { return };
+    /// Ends the gap with what waited behind it.
+    fn close_gap(&self) {
+        let mut hearing = self.hearing.borrow_mut();
+        let Some(gap) = hearing.gap.take() else { return };
+        hearing.filled.until = Some(Instant::now() + UNNOTICED);
+        drop(hearing);
         for (event, data) in gap.waiting {
-            if event == events::MESSAGE
-                && let Some(count) = filled.get_mut(&data.to_text()).filter(|count| **count > 0)
-            {
-                *count -= 1;
-                continue;
+            let known = self.hearing.borrow_mut().filled.take(&event, &data);
+            if !known {
+                self.deliver(&event, &data);
             }
-            self.deliver(&event, &data);
         }
     }
 
-    async fn fill_once(&self, attempt: u64, filled: &mut HashMap<String, u32>) -> Result<(), Ended> {
+    async fn fill_once(&self, attempt: u64) -> Result<(), Ended> {
         let from = self.missing_from(attempt)?;
         self.show_new_rooms(attempt, from).await?;
         let mut rooms: Vec<(String, usize)> =
@@ -231,7 +268,7 @@ impl Chat {
             for ((room, skip), members) in some.into_iter().zip(pages) {
                 let whole = members.len() < PAGE;
                 for member in members {
-                    self.deliver_if_missed(&member, filled);
+                    self.deliver_if_missed(&member);
                 }
                 if !whole {
                     rooms.push((room, skip + PAGE));
@@ -253,7 +290,7 @@ impl Chat {
         }
     }
 
-    fn deliver_if_missed(&self, member: &[u8], filled: &mut HashMap<String, u32>) {
+    fn deliver_if_missed(&self, member: &[u8]) {
         if self.hearing.borrow().heard.knows(member) {
             return;
         }
@@ -262,7 +299,7 @@ impl Chat {
         self.hearing.borrow_mut().note(member);
         let text = data.to_text();
         self.emit_foreign(events::MESSAGE, &data, text.as_bytes());
-        *filled.entry(text).or_default() += 1;
+        *self.hearing.borrow_mut().filled.counts.entry(text).or_default() += 1;
     }
 
     /// Rooms that got their first message in the gap, to those of their people who are here.

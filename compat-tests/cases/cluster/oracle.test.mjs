@@ -85,6 +85,8 @@ describe('the book', () => {
     const stored = [...ALL, 5, 6];
     const { faults, figures } = book([...ALL, 6], { taker: node, change, stored });
     assert.deepEqual([faults, figures.lostByNode], [[], 1]);
+    assert.equal(book([...ALL, 6, 5], { taker: node, change, stored }).figures.lateByNode, 1);
+    assert.deepEqual(verdict([0, 1, 2, 4, 3, 5, 6], { taker: node, change, stored }), ['1 3: came after 4']);
     assert.deepEqual(verdict([0, 1, 2, 3, 5, 6], { taker: node, change, stored }), ['1 4: not delivered']);
     assert.deepEqual(verdict([...ALL, 5], { taker: node, change, stored }), ['1 6: not delivered']);
   });
