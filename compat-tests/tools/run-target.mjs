@@ -68,7 +68,9 @@ export async function runTarget(target, { files = allFiles(), accept = false, co
 
   const run = { target, results, took, faults };
   for (const fault of faults) console.log(`  ${fault}`);
-  if (accept && faults.length === 0) {
+  const broken = results.filter(({ names }) => names[0] === '(the file itself)');
+  if (accept && broken.length > 0) console.log('Not accepted: a file that can not be run has no results.');
+  else if (accept && faults.length === 0) {
     writeResults(target.name, results, chosen, filesFor(target, allFiles()));
     const warning = failed.length > 0 ? ` It now says that ${failed.length} cases fail: a later run in which they pass will be a difference.` : '';
     console.log(`Wrote ${relative(suite, resultsOf(target.name))}.${warning}`);

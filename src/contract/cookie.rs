@@ -21,7 +21,11 @@ pub(super) const RULES: [(&str, &str, &str); 5] = [
     ("unsigned or forged", "H6", "counts as none"),
     ("first of several", "H6", "the first cookie of the name counts, even if it is of no use"),
     ("new sessions only", "H6", "Set-Cookie is sent with a new session, and not again"),
-    ("rotation", "H6", "the first secret signs, all are accepted"),
+    (
+        "rotation",
+        "H6",
+        "the first secret signs, all are accepted; what another has signed is signed anew",
+    ),
 ];
 
 /// The secrets that sign session ids: the first signs, all are accepted.
