@@ -10,7 +10,11 @@ NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromi
 # Libraries likewise, as pkg-config knows them: rust_socketio, a client of the suite, wants OpenSSL.
 NEEDED_LIBRARIES := openssl=libssl-dev
 
-.PHONY: help run check test chaos build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
+BENCH_CRATE := --locked --manifest-path benches/Cargo.toml
+BENCH := cargo run --release --quiet $(BENCH_CRATE) --
+PROFILE := quick
+
+.PHONY: help run check test chaos bench bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +51,16 @@ chaos: needs build compat-packages ## what takes too long for `make test`: a hun
 
 mutants: needs build compat-packages ## proof that the suite finds faults: put seven into the server, one by one
 	cd compat-tests && node mutants.mjs
+
+# Further arguments in ARGS=, such as --only fanout or --command './my-server --port {port} --redis {redis}'.
+bench: needs build compat-packages ## servers side by side: CPU, memory, latency; PROFILE=full takes a quarter of an hour
+	cargo build --release $(BENCH_CRATE)
+	@$(BENCH) --$(PROFILE) --json benches/results/bench.json --svg benches/results/bench.svg $(ARGS)
+
+bench-check: ## formatting, lints and tests of the benchmark, which is a crate of its own
+	cargo fmt --check --manifest-path benches/Cargo.toml
+	cargo clippy --all-targets $(BENCH_CRATE) -- -D warnings
+	cargo test --quiet $(BENCH_CRATE)
 
 screenshot: needs build compat-packages ## make the picture of the page in the README anew
 	cd compat-tests && node screenshot.mjs ../docs/page.png

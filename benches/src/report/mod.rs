@@ -1,0 +1,7 @@
+//! What was measured, for readers and for programs.
+
+pub mod chart;
+pub mod json;
+pub mod lines;
+pub mod samples;
+pub mod table;
