@@ -14,7 +14,7 @@ BENCH_CRATE := --locked --manifest-path benches/Cargo.toml
 BENCH := cargo run --release --quiet $(BENCH_CRATE) --
 PROFILE := quick
 
-.PHONY: help run check test chaos bench bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
+.PHONY: help run check test chaos bench bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,9 +53,14 @@ mutants: needs build compat-packages ## proof that the suite finds faults: put s
 	cd compat-tests && node mutants.mjs
 
 # Further arguments in ARGS=, such as --only fanout or --command './my-server --port {port} --redis {redis}'.
-bench: needs build compat-packages ## servers side by side: CPU, memory, latency; PROFILE=full takes a quarter of an hour
-	cargo build --release $(BENCH_CRATE)
+bench: bench-build ## servers side by side: CPU, memory, latency; PROFILE=full takes a quarter of an hour
 	@$(BENCH) --$(PROFILE) --json benches/results/bench.json --svg benches/results/bench.svg $(ARGS)
+
+bench-accept: bench-build ## the full benchmark on a quiet machine, into the README and docs/
+	@$(BENCH) --full --json docs/bench.json --svg docs/bench.svg --readme README.md $(ARGS)
+
+bench-build: needs build compat-packages
+	cargo build --release $(BENCH_CRATE)
 
 bench-check: ## formatting, lints and tests of the benchmark, which is a crate of its own
 	cargo fmt --check --manifest-path benches/Cargo.toml

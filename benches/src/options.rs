@@ -46,6 +46,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
+    /// Puts the table in the place of the one in this Markdown file, between its two marks.
+    #[arg(long, value_name = "FILE")]
+    pub readme: Option<PathBuf>,
+
     /// Writes a chart.
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,

@@ -12,13 +12,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::{
     error::{Error, because},
     options::Options,
-    report::{chart, json, samples::Samples, table},
+    report::{chart, json, readme, samples::Samples, table},
     scenarios::{self, Scenario, Setting},
     system::{
         machine::Machine,
         process::{Living, end_all},
         redis::Redis,
         servers::{Kind, Programs, Target},
+        yardstick,
     },
 };
 
@@ -33,6 +34,8 @@ pub struct Results {
     pub took: Duration,
     /// The machine.
     pub machine: Machine,
+    /// CPU of one bare TCP send in each round, in microseconds.
+    pub sends: Samples,
     /// The servers with their figures.
     pub columns: Vec<(Target, Samples)>,
     /// What has to be said besides.
@@ -65,7 +68,9 @@ pub fn run(options: &Options) -> Result<String, Error> {
     let began = Instant::now();
     let mut columns: Vec<(Target, Samples)> =
         targets.into_iter().map(|target| (target, Samples::default())).collect();
+    let mut sends = Samples::default();
     for round in 1..=profile.rounds {
+        sends.put("send", yardstick::send()?);
         for scenario in &chosen {
             for (target, samples) in &mut columns {
                 if !(scenario.applies)(target) {
@@ -94,7 +99,7 @@ pub fn run(options: &Options) -> Result<String, Error> {
     about_bcrypt(&columns, &mut notes);
     let took = began.elapsed();
     let rounds = profile.rounds;
-    let results = Results { profile: profile.name, rounds, took, machine, columns, notes };
+    let results = Results { profile: profile.name, rounds, took, machine, sends, columns, notes };
     for (file, text) in
         [(&options.json, json::render(&results)), (&options.svg, chart::render(&results))]
     {
@@ -102,7 +107,11 @@ pub fn run(options: &Options) -> Result<String, Error> {
             write(file, &text)?;
         }
     }
-    Ok(table::render(&results))
+    let table = table::render(&results);
+    if let Some(file) = &options.readme {
+        readme::put(file, &table)?;
+    }
+    Ok(table)
 }
 
 fn programs(options: &Options, folder: &Path, living: &Living) -> Result<Programs, Error> {

@@ -29,7 +29,7 @@ pub fn render(results: &Results) -> String {
         .collect();
     let whole = json!({
         "profile": results.profile, "rounds": results.rounds,
-        "seconds": results.took.as_secs(), "machine": results.machine.json(),
+        "seconds": results.took.as_secs(), "bare_send_micros": results.sends.median("send"), "machine": results.machine.json(),
         "lines": lines, "servers": servers, "notes": results.notes,
     });
     let mut text = serde_json::to_string_pretty(&whole).expect("texts and numbers");

@@ -97,3 +97,6 @@ pub const SATURATED: &[(&str, &str)] = &[
 
 /// From this share of one core on, in percent, the generator may be the limit.
 pub const GENERATOR_LIMIT: f64 = 85.0;
+
+/// What a bare TCP send took where the budget was set, in microseconds.
+pub const BARE_SEND_OF_BUDGET: f64 = 5.0;

@@ -3,5 +3,6 @@
 pub mod chart;
 pub mod json;
 pub mod lines;
+pub mod readme;
 pub mod samples;
 pub mod table;

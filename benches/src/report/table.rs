@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    lines::{Budget, GENERATOR_LIMIT, LINES, Line, SATURATED},
+    lines::{BARE_SEND_OF_BUDGET, Budget, GENERATOR_LIMIT, LINES, Line, SATURATED},
     samples::Samples,
 };
 use crate::{run::Results, system::servers::Target};
@@ -109,6 +109,13 @@ fn foot(text: &mut String, results: &Results) {
         results.took.as_secs_f64(),
         results.machine.line(),
     );
+    if let Some(micros) = results.sends.median("send") {
+        let bound = BARE_SEND_OF_BUDGET;
+        let _ = writeln!(
+            text,
+            "A bare TCP send to a waiting socket took {micros:.1} µs of CPU; the budget is of a machine where it takes about {bound}."
+        );
+    }
     let marked = |mark: &str| text.contains(mark);
     let (misses, limited) = (marked(" ! |"), marked(" * |"));
     if misses {

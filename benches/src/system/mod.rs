@@ -6,3 +6,4 @@ pub mod process;
 pub mod redis;
 pub mod seed;
 pub mod servers;
+pub mod yardstick;
