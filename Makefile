@@ -14,7 +14,7 @@ BENCH_CRATE := --locked --manifest-path benches/Cargo.toml
 BENCH := cargo run --release --quiet $(BENCH_CRATE) --
 PROFILE := quick
 
-.PHONY: help run check test chaos bench bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
+.PHONY: help run check test chaos bench bench-growth bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ mutants: needs build compat-packages ## proof that the suite finds faults: put s
 # Further arguments in ARGS=, such as --only fanout or --command './my-server --port {port} --redis {redis}'.
 bench: bench-build ## servers side by side: CPU, memory, latency; PROFILE=full takes a quarter of an hour
 	@$(BENCH) --$(PROFILE) --json benches/results/bench.json --svg benches/results/bench.svg $(ARGS)
+
+bench-growth: bench-build ## how the figures grow with sockets, rooms, stored messages and servers
+	@$(BENCH) --growth --json benches/results/growth.json $(ARGS)
 
 bench-accept: bench-build ## the full benchmark on a quiet machine, into the README and docs/
 	@$(BENCH) --full --json docs/bench.json --svg docs/bench.svg --readme README.md $(ARGS)

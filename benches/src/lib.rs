@@ -7,11 +7,12 @@
 //! * [`load`]: the generator
 //! * [`scenarios`]: what is measured
 //! * [`report`]: the lines with the budget, the table, JSON, the chart
-//! * [`run`]: servers interleaved, scenario by scenario
+//! * [`prepare`], [`run`]: servers interleaved, scenario by scenario
 
 pub mod error;
 pub mod load;
 pub mod options;
+pub mod prepare;
 pub mod report;
 pub mod run;
 pub mod scenarios;

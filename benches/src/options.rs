@@ -16,11 +16,17 @@ pub struct Options {
     #[arg(long)]
     pub full: bool,
 
+    /// Instead: how the figures of this repository's server (or of --servers) grow with sockets, rooms,
+    /// stored messages and servers. Takes a few minutes.
+    #[arg(long)]
+    pub growth: bool,
+
     /// Rounds, of which the medians count. [default: 1, with --full 3]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
 
-    /// Scenarios: fanout, direct, storm, memory, rest, presence, pair, login. [default: all]
+    /// Scenarios: fanout, direct, storm, memory, rest, presence, pair, login; with --growth
+    /// sockets, rooms, stored, servers. [default: all]
     #[arg(long, value_delimiter = ',', value_name = "SCENARIO")]
     pub only: Vec<String>,
 

@@ -1,24 +1,26 @@
-//! One run: for each scenario and round, all servers one after the other.
+//! A run: for each scenario and round, all servers one after the other.
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
 use crate::{
     error::{Error, because},
-    options::Options,
-    report::{chart, json, readme, samples::Samples, table},
-    scenarios::{self, Scenario, Setting},
+    options::{Options, Profile},
+    prepare::Prepared,
+    report::{
+        chart,
+        growth::{Growth, at},
+        json, readme,
+        samples::Samples,
+        table,
+    },
+    scenarios::{self, Setting, growth},
     system::{
         machine::Machine,
-        process::{Living, end_all},
-        redis::Redis,
-        servers::{Kind, Programs, Target},
+        servers::{Kind, Target},
         yardstick,
     },
 };
@@ -44,69 +46,27 @@ pub struct Results {
 
 /// Does what the command line asks for, and gives the report.
 pub fn run(options: &Options) -> Result<String, Error> {
-    let machine = Machine::read();
-    raise_file_limit();
-    let folder = tempfile::tempdir().map_err(because("a temporary folder"))?;
-    let living = Living::default();
-    let ended = Arc::clone(&living);
-    let scrap = folder.path().to_owned();
-    let ended_by_signal = move || {
-        end_all(&ended);
-        let _ = fs::remove_dir_all(&scrap);
-        std::process::exit(130);
-    };
-    ctrlc::set_handler(ended_by_signal).map_err(because("the signals"))?;
+    if options.growth { grow(options) } else { compare(options) }
+}
 
-    let programs = programs(options, folder.path(), &living)?;
-    programs.lay_out()?;
-    let mut notes = Vec::new();
-    let targets = targets(options, &programs, &mut notes)?;
-    let chosen = chosen(options)?;
-    let redis = Redis::start(folder.path(), &living)?;
-    let profile = options.profile();
-
-    let began = Instant::now();
-    let mut columns: Vec<(Target, Samples)> =
-        targets.into_iter().map(|target| (target, Samples::default())).collect();
+fn compare(options: &Options) -> Result<String, Error> {
+    let chosen = chosen(options, scenarios::ALL, |scenario| scenario.name)?;
+    let usual = [Kind::Rust, Kind::RustEmbedded, Kind::Node, Kind::Socketioxide];
+    let mut run = Run::new(options, &usual)?;
     let mut sends = Samples::default();
-    for round in 1..=profile.rounds {
+    for round in 1..=run.profile.rounds {
         sends.put("send", yardstick::send()?);
         for scenario in &chosen {
-            for (target, samples) in &mut columns {
-                if !(scenario.applies)(target) {
-                    continue;
-                }
-                let (name, of) = (scenario.name, &target.name);
-                let at = Instant::now();
-                let setting =
-                    Setting { programs: &programs, redis: &redis, profile: &profile, target };
-                let mut figures = Samples::default();
-                // One server's failure must not cost the others their figures.
-                if let Err(error) = (scenario.run)(&setting, &mut figures) {
-                    let note = format!("{of}, {name}, round {round}: {error}");
-                    eprintln!("{note}");
-                    notes.push(note);
-                }
-                let closed = figures.total(".ended");
-                if closed > 0.0 {
-                    notes.push(format!("{of}, {name}: it closed {closed:.0} sockets"));
-                }
-                samples.append(figures);
-                eprintln!("round {round}, {name}, {of}: {:.1} s", at.elapsed().as_secs_f64());
-            }
+            run.each(scenario.name, round, scenario.applies, scenario.run, |name| name.to_owned());
         }
     }
-    about_bcrypt(&columns, &mut notes);
-    let took = began.elapsed();
-    let rounds = profile.rounds;
+    run.about_bcrypt();
+    let Run { prepared, profile, began, columns, .. } = run;
+    let Prepared { machine, notes, .. } = prepared;
+    let (rounds, took) = (profile.rounds, began.elapsed());
     let results = Results { profile: profile.name, rounds, took, machine, sends, columns, notes };
-    for (file, text) in
-        [(&options.json, json::render(&results)), (&options.svg, chart::render(&results))]
-    {
-        if let Some(file) = file {
-            write(file, &text)?;
-        }
-    }
+    write(options.json.as_deref(), || json::render(&results))?;
+    write(options.svg.as_deref(), || chart::render(&results))?;
     let table = table::render(&results);
     if let Some(file) = &options.readme {
         readme::put(file, &table)?;
@@ -114,96 +74,111 @@ pub fn run(options: &Options) -> Result<String, Error> {
     Ok(table)
 }
 
-fn programs(options: &Options, folder: &Path, living: &Living) -> Result<Programs, Error> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let absolute = |path: &Path| std::path::absolute(path).map_err(because("here"));
-    let own = std::env::current_exe().map_err(because("this program's place"))?;
-    let default = root.join("target/release/redis-chat-server");
-    Ok(Programs {
-        server: absolute(options.server.as_ref().unwrap_or(&default))?,
-        socketioxide: own.with_file_name("socketioxide-chat"),
-        node_peer: root.join("compat-tests/node-peer/server.mjs"),
-        compat: options.compat.clone(),
-        folder: folder.to_owned(),
-        living: Arc::clone(living),
-    })
+fn grow(options: &Options) -> Result<String, Error> {
+    let chosen = chosen(options, growth::ALL, |family| family.name)?;
+    let mut run = Run::new(options, &[Kind::Rust, Kind::RustEmbedded])?;
+    for round in 1..=run.profile.rounds {
+        for family in &chosen {
+            for size in family.sizes.iter().copied() {
+                let applies = |target: &Target| (family.applies)(target, size);
+                let measure = |setting: &Setting<'_>, samples: &mut Samples| {
+                    (family.run)(setting, samples, size)
+                };
+                run.each(family.name, round, applies, measure, |name| at(name, size));
+            }
+        }
+    }
+    let Run { prepared, columns, .. } = run;
+    let Prepared { machine, notes, .. } = prepared;
+    let growth = Growth { machine, columns, notes };
+    write(options.json.as_deref(), || growth.json())?;
+    Ok(growth.table())
 }
 
-/// The servers asked for; of those that are only the default, the ones that are there.
-fn targets(
+/// A run under way.
+struct Run {
+    prepared: Prepared,
+    profile: Profile,
+    began: Instant,
+    columns: Vec<(Target, Samples)>,
+}
+
+impl Run {
+    fn new(options: &Options, usual: &[Kind]) -> Result<Run, Error> {
+        let prepared = Prepared::new(options, usual)?;
+        let column = |target: &Target| (target.clone(), Samples::default());
+        let columns = prepared.targets.iter().map(column).collect();
+        Ok(Run { prepared, profile: options.profile(), began: Instant::now(), columns })
+    }
+
+    /// Measures all servers that `applies` to, one after the other, and books each figure under what `rename` makes of
+    /// its name. One server's failure must not cost the others their figures.
+    fn each(
+        &mut self,
+        name: &str,
+        round: u32,
+        applies: impl Fn(&Target) -> bool,
+        measure: impl Fn(&Setting<'_>, &mut Samples) -> Result<(), Error>,
+        rename: impl Fn(&str) -> String,
+    ) {
+        let Prepared { redis, programs, notes, .. } = &mut self.prepared;
+        for (target, samples) in &mut self.columns {
+            if !applies(target) {
+                continue;
+            }
+            let (began, of) = (Instant::now(), &target.name);
+            let setting = Setting { programs, redis, profile: &self.profile, target };
+            let mut figures = Samples::default();
+            if let Err(error) = measure(&setting, &mut figures) {
+                let note = format!("{of}, {name}, round {round}: {error}");
+                eprintln!("{note}");
+                notes.push(note);
+            }
+            let closed = figures.total(".ended");
+            if closed > 0.0 {
+                notes.push(format!("{of}, {name}: it closed {closed:.0} sockets"));
+            }
+            for (name, values) in figures.iter() {
+                values.iter().for_each(|value| samples.put(rename(name), *value));
+            }
+            let seconds = began.elapsed().as_secs_f64();
+            eprintln!("round {round}, {}, {of}: {seconds:.1} s", rename(name));
+        }
+    }
+
+    /// The Node peer's hash function is not the original's.
+    fn about_bcrypt(&mut self) {
+        let hashes = |(target, samples): &(Target, Samples)| {
+            target.kind == Kind::Node && samples.median("login.cpu").is_some()
+        };
+        if self.columns.iter().any(hashes) {
+            self.prepared.notes.push(
+                "node hashes passwords in JavaScript on its one thread, the original in native code on four."
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// Those that `--only` names, or all.
+fn chosen<T>(
     options: &Options,
-    programs: &Programs,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Target>, Error> {
-    let known = [
-        ("rust", Kind::Rust),
-        ("rust-embedded", Kind::RustEmbedded),
-        ("node", Kind::Node),
-        ("socketioxide", Kind::Socketioxide),
-    ];
-    let names = known.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    if let Some(unknown) = options.servers.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(Error::new(format!(
-            "no server is called {unknown}; there are {}",
-            names.join(", ")
-        )));
-    }
-    let mut targets = Vec::new();
-    for (name, kind) in known {
-        let is_asked_for = options.servers.iter().any(|asked| asked == name);
-        if !(is_asked_for || options.servers.is_empty()) {
-            continue;
-        }
-        match programs.lacks(&kind) {
-            Some(lack) if is_asked_for || kind == Kind::Rust => return Err(Error::new(lack)),
-            Some(lack) => notes.push(format!("Without {name}: {lack}.")),
-            None => targets.push(Target { name: name.to_owned(), kind }),
-        }
-    }
-    for (number, line) in options.command.iter().enumerate() {
-        let name = format!("command {}", number + 1);
-        notes.push(format!("{name}: {line}"));
-        targets.push(Target { name, kind: Kind::Command(line.clone()) });
-    }
-    Ok(targets)
-}
-
-fn chosen(options: &Options) -> Result<Vec<&'static Scenario>, Error> {
-    let names: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
-    if let Some(unknown) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(Error::new(format!(
-            "no scenario is called {unknown}; there are {}",
-            names.join(", ")
-        )));
+    all: &'static [T],
+    name: impl Fn(&T) -> &'static str,
+) -> Result<Vec<&'static T>, Error> {
+    let names: Vec<&str> = all.iter().map(&name).collect();
+    if let Some(unknown) = options.only.iter().find(|only| !names.contains(&only.as_str())) {
+        return Err(Error::new(format!("no {unknown} to measure; there are {}", names.join(", "))));
     }
     let is_chosen =
-        |name: &str| options.only.is_empty() || options.only.iter().any(|one| one == name);
-    Ok(scenarios::ALL.iter().filter(|scenario| is_chosen(scenario.name)).collect())
+        |one: &&T| options.only.is_empty() || options.only.iter().any(|only| only == name(one));
+    Ok(all.iter().filter(is_chosen).collect())
 }
 
-/// The Node peer's hash function is not the original's.
-fn about_bcrypt(columns: &[(Target, Samples)], notes: &mut Vec<String>) {
-    let hashes = |(target, samples): &(Target, Samples)| {
-        target.kind == Kind::Node && samples.median("login.cpu").is_some()
-    };
-    if columns.iter().any(hashes) {
-        notes.push(
-            "node hashes passwords in JavaScript on its one thread, the original in native code on four."
-                .to_owned(),
-        );
-    }
-}
-
-/// Thousands of sockets need as many files, in this process and in the servers, which inherit it.
-fn raise_file_limit() {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
-fn write(file: &PathBuf, text: &str) -> Result<(), Error> {
+fn write(file: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Error> {
+    let Some(file) = file else { return Ok(()) };
     if let Some(folder) = file.parent() {
         let _ = fs::create_dir_all(folder);
     }
-    fs::write(file, text).map_err(because(file.display().to_string()))
+    fs::write(file, text()).map_err(because(file.display().to_string()))
 }

@@ -12,13 +12,6 @@ impl Samples {
         self.0.entry(name.into()).or_default().push(value);
     }
 
-    /// Adds another round.
-    pub fn append(&mut self, other: Samples) {
-        for (name, mut values) in other.0 {
-            self.0.entry(name).or_default().append(&mut values);
-        }
-    }
-
     /// The median over the rounds.
     pub fn median(&self, name: &str) -> Option<f64> {
         let mut values = self.0.get(name)?.clone();
@@ -31,14 +24,15 @@ impl Samples {
         }
     }
 
-    /// The largest over the rounds.
-    pub fn largest(&self, name: &str) -> Option<f64> {
-        self.0.get(name)?.iter().copied().max_by(f64::total_cmp)
-    }
-
     /// All names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[f64])> {
         self.0.iter().map(|(name, values)| (name.as_str(), &values[..]))
+    }
+
+    /// The sum of all rounds over the names that contain `part`.
+    pub fn total_of(&self, part: &str) -> f64 {
+        let named = self.0.iter().filter(|(name, _)| name.contains(part));
+        named.flat_map(|(_, values)| values).sum()
     }
 
     /// The sum of all rounds over the names that end in `suffix`.
@@ -56,13 +50,10 @@ mod tests {
     fn medians_and_sums() {
         let mut samples = Samples::default();
         for value in [3.0, 1.0, 2.0] {
-            let mut round = Samples::default();
-            round.put("a.lost", value);
-            samples.append(round);
+            samples.put("a.lost", value);
         }
         samples.put("b.lost", 1.0);
         assert_eq!(samples.median("a.lost"), Some(2.0));
-        assert_eq!(samples.largest("a.lost"), Some(3.0));
         assert_eq!(samples.total(".lost"), 7.0);
         assert_eq!(samples.median("c"), None);
     }

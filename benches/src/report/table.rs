@@ -35,7 +35,7 @@ pub fn render(results: &Results) -> String {
             rows.push([vec![label], cells, vec![String::new()]].concat());
         }
     }
-    let mut text = aligned(&rows);
+    let mut text = aligned(&rows, 1);
     foot(&mut text, results);
     text
 }
@@ -75,20 +75,21 @@ pub fn number(value: f64) -> String {
     }
 }
 
-fn aligned(rows: &[Vec<String>]) -> String {
+/// Rows as a Markdown table; the first `texts` columns are aligned to the left.
+pub fn aligned(rows: &[Vec<String>], texts: usize) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..rows[0].len()).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for (at, row) in rows.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let padding = " ".repeat(width - cell.chars().count());
-            let (before, after) = if column == 0 { ("", &*padding) } else { (&*padding, "") };
+            let (before, after) = if column < texts { ("", &*padding) } else { (&*padding, "") };
             let _ = write!(text, "| {before}{cell}{after} ");
         }
         text.push_str("|\n");
         if at == 0 {
             for (column, width) in widths.iter().enumerate() {
-                let (dashes, end) = ("-".repeat(*width), if column == 0 { "-" } else { ":" });
+                let (dashes, end) = ("-".repeat(*width), if column < texts { "-" } else { ":" });
                 let _ = write!(text, "| {dashes}{end}");
             }
             text.push_str("|\n");

@@ -3,6 +3,7 @@
 mod direct;
 mod fanout;
 mod gather;
+pub mod growth;
 mod login;
 mod memory;
 mod pace;

@@ -83,7 +83,7 @@ pub fn saturated(
 }
 
 /// Waits until what is due has arrived, or nothing does any more.
-fn settle(generator: &mut Generator, ledger: &mut Ledger) -> Result<(), Error> {
+pub fn settle(generator: &mut Generator, ledger: &mut Ledger) -> Result<(), Error> {
     let (mut seen, mut since) = (ledger.delivered(), Instant::now());
     while ledger.delivered() < ledger.due() && since.elapsed() < LOST_AFTER {
         book_turn(generator, ledger, TURN)?;

@@ -8,7 +8,7 @@ use std::{
 use super::{Setting, cookies, pace::listen};
 use crate::{
     error::Error,
-    load::Arrival,
+    load::{Arrival, Generator},
     report::samples::Samples,
     system::{
         account::Meter,
@@ -40,18 +40,15 @@ pub fn run(setting: &Setting<'_>, samples: &mut Samples) -> Result<(), Error> {
         let user = LISTENERS + 1 + visit % VISITORS;
         staying.push_back(generator.open(server.address, Some(&cookie(user)))?);
         listen(&mut generator, INTERVAL, |arrival| note(&mut heard, &arrival))?;
-        // Who has not joined yet could leave without a word.
-        while staying.len() > STAYING && generator.is_joined(staying[0]) {
-            staying.pop_front().into_iter().for_each(|socket| generator.close(socket));
+        if staying.len() > STAYING {
+            leave(&mut generator, &mut staying, &heard, visit + 1);
         }
     }
     // Until nothing comes any more; the wait adds no work.
     let goal = visits * LISTENERS * 2;
     let (mut seen, mut last) = (total(&heard), Instant::now());
     while seen < goal && last.elapsed() < LOST_AFTER {
-        while staying.front().is_some_and(|first| generator.is_joined(*first)) {
-            staying.pop_front().into_iter().for_each(|socket| generator.close(socket));
-        }
+        while leave(&mut generator, &mut staying, &heard, visits) {}
         listen(&mut generator, INTERVAL, |arrival| note(&mut heard, &arrival))?;
         let now = total(&heard);
         if now > seen {
@@ -67,6 +64,22 @@ pub fn run(setting: &Setting<'_>, samples: &mut Samples) -> Result<(), Error> {
     samples.put("presence.surplus", surplus as f64);
     samples.put("presence.generator", usage.own_share());
     Ok(())
+}
+
+/// Ends the visit that began first, if it was announced. Of `begun` visits those that are over are not in `staying`.
+///
+/// The original forgets a leave that comes before it has announced the connect (`realtime.md` section 8.6).
+fn leave(
+    generator: &mut Generator,
+    staying: &mut VecDeque<usize>,
+    heard: &[[u64; 2]],
+    begun: u64,
+) -> bool {
+    let over = begun - staying.len() as u64;
+    let is_announced = heard.iter().all(|[came, _]| *came > over);
+    let leaves = if is_announced { staying.pop_front() } else { None };
+    leaves.into_iter().for_each(|socket| generator.close(socket));
+    leaves.is_some()
 }
 
 fn note(heard: &mut [[u64; 2]], arrival: &Arrival<'_>) {

@@ -46,17 +46,18 @@ pub fn run(setting: &Setting<'_>, samples: &mut Samples) -> Result<(), Error> {
     asked.measure(samples, &mut generator, "rest.online", Some(&cookie))
 }
 
-struct Asked<'a> {
-    setting: &'a Setting<'a>,
-    server: &'a Running,
-    connections: &'a [usize],
-    path: &'a str,
+/// A route that is asked as often as the server answers.
+pub(super) struct Asked<'a> {
+    pub setting: &'a Setting<'a>,
+    pub server: &'a Running,
+    pub connections: &'a [usize],
+    pub path: &'a str,
     /// Text that a right answer holds.
-    expected: &'a str,
+    pub expected: &'a str,
 }
 
 impl Asked<'_> {
-    fn measure(
+    pub fn measure(
         &self,
         samples: &mut Samples,
         generator: &mut Generator,

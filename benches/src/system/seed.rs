@@ -30,6 +30,8 @@ pub struct Seed {
     pub members: u64,
     /// Users (1, 2), (3, 4) … have a private room with one message, so that it is a known one.
     pub pairs: u64,
+    /// Rooms, of which every group of users has each [`GROUPS`]th.
+    pub rooms: u64,
     /// Messages of the general room.
     pub messages: u64,
 }
@@ -57,6 +59,14 @@ impl Seed {
             lot.add(&["SADD", &format!("user:{one}:rooms"), &room])?;
             lot.add(&["SADD", &format!("user:{other}:rooms"), &room])?;
             lot.message(&room, 0, one)?;
+        }
+        for room in 0..self.rooms {
+            let id = room_of(room);
+            lot.add(&["SET", &format!("room:{id}:name"), "Bench"])?;
+            let first = room % GROUPS * GROUP + 1;
+            for user in first..first + GROUP {
+                lot.add(&["SADD", &format!("user:{user}:rooms"), &id])?;
+            }
         }
         for number in 0..self.messages {
             lot.message("0", number, 1 + number % self.users.max(1))?;
@@ -94,6 +104,16 @@ impl Lot<'_> {
         let lot = std::mem::replace(&mut self.pipeline, pipe());
         lot.exec(self.connection).map_err(because("seeding Redis"))
     }
+}
+
+/// Groups of users.
+pub const GROUPS: u64 = 10;
+/// Users of one group.
+pub const GROUP: u64 = 10;
+
+/// The id of one of [`Seed::rooms`].
+pub fn room_of(room: u64) -> String {
+    (100 + room).to_string()
 }
 
 /// The private room of a pair of users.
