@@ -11,7 +11,7 @@ NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromi
 NEEDED_LIBRARIES := openssl=libssl-dev
 
 BENCH_CRATE := --locked --manifest-path benches/Cargo.toml
-BENCH := cargo run --release --quiet $(BENCH_CRATE) --
+BENCH := cargo run --release --quiet $(BENCH_CRATE) -- --server $(BINARY)
 PROFILE := quick
 
 .PHONY: help run check test chaos bench bench-growth bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
