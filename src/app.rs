@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     contract::cookie::Secrets,
     engine::Engine,
+    http::static_files::Files,
     js::Json,
     passwords::Passwords,
     store::Store,
@@ -26,6 +27,8 @@ pub struct App {
     pub policy: Policy,
     /// What `/links` answers with.
     pub links: Json,
+    /// The client build, if one is served in the place of the built-in page.
+    pub files: Option<Files>,
     /// The engine sessions.
     pub engine: Rc<Engine>,
     /// The chat on top of them.
@@ -45,6 +48,7 @@ impl App {
         let policy = Policy::new(config.compat);
         let engine = Engine::new(&config);
         let chat = Chat::start(&config, secrets.clone(), engine.clone(), store.clone(), server_id);
-        Rc::new(App { config, store, passwords, secrets, policy, links, engine, chat })
+        let files = config.client_dir.clone().map(Files::new);
+        Rc::new(App { config, store, passwords, secrets, policy, links, files, engine, chat })
     }
 }

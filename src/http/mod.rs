@@ -104,8 +104,8 @@ pub async fn handle(app: Rc<App>, request: Request<Incoming>) -> Result<Response
 async fn layers(app: &App, request: &Parts, incoming: Incoming) -> Result<Response<Body>, Error> {
     let target = Target::of(&request.uri);
     let body = body::read(&request.headers, incoming).await?;
-    let file = match &app.config.client_dir {
-        Some(root) => static_files::find(root, request, &target).await?,
+    let file = match &app.files {
+        Some(files) => static_files::find(files, request, &target).await?,
         None => page::find(request, &target),
     };
     if let Some(file) = file {

@@ -1,8 +1,10 @@
 //! Files of the client build (`http-and-redis.md` section 12).
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     io::{self, SeekFrom},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -33,6 +35,69 @@ use crate::contract::uri::{decode_component, encode_url, escape_html};
 /// Files up to this size are sent in one piece; others in pieces of it.
 const CHUNK: usize = 64 << 10;
 
+/// Files up to this size are kept in memory once they were asked for.
+const KEPT: u64 = 1 << 20;
+/// Bytes that are kept in all; past it all is read anew.
+const KEPT_IN_ALL: usize = 32 << 20;
+/// A file that was changed so lately may be changed again within the same tick of its clock.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// The folder of the client build.
+pub struct Files {
+    root: PathBuf,
+    kept: RefCell<HashMap<PathBuf, Kept>>,
+}
+
+/// A file as it was read.
+struct Kept {
+    size: u64,
+    changed: SystemTime,
+    bytes: Bytes,
+}
+
+impl Files {
+    /// Files below a folder.
+    pub fn new(root: PathBuf) -> Files {
+        Files { root, kept: RefCell::default() }
+    }
+
+    /// A small file that has been `changed` last and is of that `size`; `None` if it is too large
+    /// to be in memory, or another one by now.
+    async fn whole(
+        &self,
+        path: &Path,
+        size: u64,
+        changed: SystemTime,
+    ) -> io::Result<Option<Bytes>> {
+        if size > KEPT {
+            return Ok(None);
+        }
+        if let Some(kept) = self.kept.borrow().get(path)
+            && (kept.size, kept.changed) == (size, changed)
+        {
+            return Ok(Some(kept.bytes.clone()));
+        }
+        let bytes = Bytes::from(tokio::fs::read(path).await?);
+        if bytes.len() as u64 != size {
+            return Ok(None);
+        }
+        if changed.elapsed().is_ok_and(|age| age > SETTLED) {
+            let mut kept = self.kept.borrow_mut();
+            if kept.values().map(|kept| kept.bytes.len()).sum::<usize>() > KEPT_IN_ALL {
+                kept.clear();
+            }
+            kept.insert(path.to_owned(), Kept { size, changed, bytes: bytes.clone() });
+        }
+        Ok(Some(bytes))
+    }
+}
+
+fn part_of(whole: &Bytes, start: u64, length: u64) -> Bytes {
+    let start = usize::try_from(start).unwrap_or(usize::MAX).min(whole.len());
+    let end = start + usize::try_from(length).unwrap_or(usize::MAX).min(whole.len() - start);
+    whole.slice(start..end)
+}
+
 /// Types by extension; others are bytes. Text, JavaScript and JSON are said to be UTF-8.
 #[rustfmt::skip]
 const TYPES: [(&str, &str); 31] = [
@@ -52,7 +117,7 @@ const TYPES: [(&str, &str); 31] = [
 
 /// The file, or the way to the folder, that the path names; `None` if it is for others to answer.
 pub async fn find(
-    root: &Path,
+    files: &Files,
     request: &Parts,
     target: &Target<'_>,
 ) -> Result<Option<Response<Body>>, Error> {
@@ -60,8 +125,10 @@ pub async fn find(
         return Ok(None);
     }
     let Some(name) = file_name(&target.path) else { return Ok(None) };
-    let path = root.join(&name);
-    let found = match tokio::fs::metadata(&path).await {
+    let path = files.root.join(&name);
+    // On the loop: it takes a microsecond or two where the folder is on a disk of this machine, and
+    // every request comes this way.
+    let found = match std::fs::metadata(&path) {
         Ok(found) => found,
         Err(why) if is_missing(&why) => return Ok(None),
         Err(why) => return Err(Error::File(why)),
@@ -75,7 +142,7 @@ pub async fn find(
         return Ok(None);
     }
     let modified = found.modified().map_err(Error::File)?;
-    send(request, &path, found.len(), modified).await.map(Some)
+    send(files, request, &path, found.len(), modified).await.map(Some)
 }
 
 fn is_missing(why: &io::Error) -> bool {
@@ -127,14 +194,15 @@ fn redirect(target: &Target<'_>) -> Answer {
 }
 
 async fn send(
+    files: &Files,
     request: &Parts,
     path: &Path,
     size: u64,
-    modified: SystemTime,
+    changed: SystemTime,
 ) -> Result<Response<Body>, Error> {
     // The original knows times in whole milliseconds, rounded.
     let millis =
-        modified.duration_since(UNIX_EPOCH).unwrap_or_default() + Duration::from_micros(500);
+        changed.duration_since(UNIX_EPOCH).unwrap_or_default() + Duration::from_micros(500);
     let millis = millis.as_millis();
     let modified = UNIX_EPOCH + Duration::from_secs(u64::try_from(millis / 1000).unwrap_or(0));
     let tag = format!("W/\"{size:x}-{millis:x}\"");
@@ -166,7 +234,10 @@ async fn send(
     let body = if request.method == Method::HEAD {
         full(Bytes::new())
     } else {
-        read(path, start, length).await.map_err(Error::File)?
+        match files.whole(path, size, changed).await.map_err(Error::File)? {
+            Some(whole) => full(part_of(&whole, start, length)),
+            None => read(path, start, length).await.map_err(Error::File)?,
+        }
     };
     Ok(assemble(status, headers, body))
 }
