@@ -120,7 +120,7 @@ impl Engine {
             }
             let full = {
                 let mut buffer = self.read_buffer.borrow_mut();
-                match socket.stream().try_read(&mut buffer) {
+                match socket.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(n) => {
                         self.feed(key, &socket, &mut reader, &mut buffer[..n]);
@@ -149,7 +149,7 @@ impl Engine {
 
     async fn discard(&self, socket: &Socket) {
         while socket.stream().readable().await.is_ok() {
-            match socket.stream().try_read(&mut self.read_buffer.borrow_mut()) {
+            match socket.read(&mut self.read_buffer.borrow_mut()) {
                 Ok(n) if n > 0 => {}
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
                 _ => return,

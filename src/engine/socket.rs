@@ -2,12 +2,13 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io,
+    io::{self, Read as _},
     rc::Rc,
     time::Duration,
 };
 
-use tokio::{net::TcpStream, sync::Notify};
+use socket2::SockRef;
+use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
 use super::{
     frame::Frame,
@@ -54,9 +55,29 @@ impl Socket {
         })
     }
 
-    /// The stream, to read from.
+    /// The stream, to wait for what comes.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// Reads what has come. A read that does not fill the buffer has emptied the kernel's, so the
+    /// stream counts as not ready from then on, without a second read to find that out: more that
+    /// comes makes it ready again.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing has come; others if the connection is lost.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut part = None;
+        let read = self.stream.try_io(Interest::READABLE, || {
+            let n = (&*SockRef::from(&self.stream)).read(buffer)?;
+            if n == 0 || n == buffer.len() {
+                return Ok(n);
+            }
+            part = Some(n);
+            // This is how a stream is told that it is not ready.
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        part.map_or(read, Ok)
     }
 
     /// Whether a close frame was sent: what comes in now has no effect.
@@ -172,7 +193,7 @@ impl Socket {
     pub fn abandon(&self) {
         self.closing.set(true);
         if self.blocked.get().is_some() {
-            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }
 
