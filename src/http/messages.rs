@@ -4,7 +4,7 @@ use super::{Call, error::Error, query, respond::Answer};
 use crate::{
     app::App,
     contract::keys::GENERAL_ROOM,
-    js::{Json, Object},
+    js::{self, Json, Object},
 };
 
 /// Messages of a room, newest first. A room without messages has none whatever is asked for.
@@ -22,7 +22,7 @@ pub(super) async fn get(app: &App, call: &Call<'_>) -> Result<Answer, Error> {
         }
         _ => None,
     };
-    Ok(Answer::ok(&readable(room, found.unwrap_or_default())))
+    Ok(Answer::ok_text(readable(room, found.unwrap_or_default())))
 }
 
 /// The general room, for the page before anybody signs in.
@@ -31,8 +31,13 @@ pub(super) async fn preload(app: &App) -> Result<Answer, Error> {
     let mut room = Object::default();
     room.insert("id", GENERAL_ROOM.into());
     room.insert("name", found.name.map_or(Json::Null, |name| Json::Str(name.into())));
-    room.insert("messages", readable(GENERAL_ROOM, found.messages));
-    Ok(Answer::ok(&room.into()))
+    // The messages are text already: they go in last, before the closing brace.
+    let mut text = Json::from(room).to_text().into_bytes();
+    text.pop();
+    text.extend_from_slice(b",\"messages\":");
+    text.extend(readable(GENERAL_ROOM, found.messages));
+    text.push(b'}');
+    Ok(Answer::ok_text(text))
 }
 
 /// An integer that Redis takes as one.
@@ -41,16 +46,31 @@ fn integer(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then_some(number as i64)
 }
 
-/// Stored messages, parsed and written again. What is not JSON is left out.
-fn readable(room: &str, stored: Vec<Vec<u8>>) -> Json {
-    let parse = |member: Vec<u8>| match Json::parse(&String::from_utf8_lossy(&member)) {
-        Ok(message) => Some(message),
-        Err(why) => {
-            tracing::warn!(room, %why, "a stored message can't be read");
-            None
+/// The JSON text of stored messages: an array of them, as JavaScript writes them after reading them.
+/// What is not JSON is left out.
+fn readable(room: &str, stored: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut text =
+        Vec::with_capacity(stored.iter().map(|member| member.len() + 1).sum::<usize>() + 2);
+    text.push(b'[');
+    for member in stored {
+        let start = text.len();
+        if start > 1 {
+            text.push(b',');
         }
-    };
-    Json::Arr(stored.into_iter().filter_map(parse).collect())
+        if js::is_canonical(&member) {
+            text.extend_from_slice(&member);
+            continue;
+        }
+        match Json::parse(&String::from_utf8_lossy(&member)) {
+            Ok(message) => message.write(&mut text),
+            Err(why) => {
+                tracing::warn!(room, %why, "a stored message can't be read");
+                text.truncate(start);
+            }
+        }
+    }
+    text.push(b']');
+    text
 }
 
 #[cfg(test)]
@@ -70,6 +90,8 @@ mod tests {
     #[test]
     fn messages_are_normalised_and_bad_ones_left_out() {
         let stored = [&b"{bad"[..], br#"{"b":1.0,"1":"\u0041"}"#, b"null"].map(<[u8]>::to_vec);
-        assert_eq!(readable("0", stored.into()).to_text(), r#"[{"1":"A","b":1},null]"#);
+        assert_eq!(readable("0", stored.into()), br#"[{"1":"A","b":1},null]"#);
+        let stored = [&b"1"[..], b"{bad", b"2"].map(<[u8]>::to_vec);
+        assert_eq!(readable("0", stored.into()), b"[1,2]");
     }
 }

@@ -58,6 +58,11 @@ impl Answer {
         Answer::json(StatusCode::OK, json)
     }
 
+    /// 200 with the text of a JSON value.
+    pub fn ok_text(body: Vec<u8>) -> Answer {
+        Answer::tagged(StatusCode::OK, JSON, body)
+    }
+
     /// JSON.
     pub fn json(status: StatusCode, json: &Json) -> Answer {
         let mut body = Vec::new();

@@ -7,6 +7,7 @@
 //! (`http-and-redis.md` as "HTTP", `realtime.md` as "realtime").
 //!
 //! * [`Json`] – a JSON value: [`Json::parse`], [`Json::write`], [`Json::write_with_attachments`]
+//! * [`is_canonical`] – whether a text needs neither
 //! * [`Str`] – a string that may hold lone surrogates
 //! * [`number_text`], [`number`], [`parse_int`] – numbers to and from text
 //! * [`redis_float`], [`redis_score`] – what Redis takes as a score, and its value
@@ -15,6 +16,7 @@
 //! Nothing here panics on any input, and all of it takes time linear in the length of its input (a big
 //! object with integer-like keys out of order: n log n).
 
+mod canonical;
 mod json;
 mod number;
 mod object;
@@ -27,6 +29,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use canonical::is_canonical;
 pub use json::{Json, MAX_DEPTH, ParseError};
 pub use number::{array_index, number, number_text, parse_int, redis_float, redis_score};
 pub use object::Object;
