@@ -75,28 +75,62 @@ impl RedisStore {
         let mut ask = pipe();
         ask.cmd("SMISMEMBER").arg(keys::ONLINE_USERS).arg(ids);
         for id in ids {
-            ask.cmd("HGETALL").arg(keys::user(id));
+            ask.cmd("HGET").arg(keys::user(id)).arg("username");
         }
         let mut replies = self.ask(&ask).await?;
         let online = replies.flags()?;
-        online.into_iter().map(|online| user(replies.any(), online)).collect()
+        let found = self.names(ids, &mut replies).await?;
+        let users = online.into_iter().zip(found);
+        Ok(users.map(|(online, name)| Some(User { username: name?, online })).collect())
+    }
+
+    /// The names of users, from replies to HGET; `None` for an id that no user has. Asks again only
+    /// for those without a name, of whom it is not known yet whether there is such a user.
+    async fn names(
+        &self,
+        ids: &[String],
+        replies: &mut Replies,
+    ) -> Result<Vec<Option<Option<String>>>> {
+        let mut names = Vec::with_capacity(ids.len());
+        let (mut nameless, mut ask) = (Vec::new(), pipe());
+        for (place, id) in ids.iter().enumerate() {
+            let reply = replies.any();
+            // A key of another type is no user, as in the original.
+            if matches!(&reply, Value::ServerError(error) if error.code() == "WRONGTYPE") {
+                names.push(None);
+                continue;
+            }
+            let name = Replies::new(vec![reply]).text()?;
+            if name.is_none() {
+                nameless.push(place);
+                ask.cmd("EXISTS").arg(keys::user(id));
+            }
+            names.push(name.map(Some));
+        }
+        if !nameless.is_empty() {
+            let mut replies = self.ask(&ask).await?;
+            for place in nameless {
+                names[place] = replies.flag()?.then_some(None);
+            }
+        }
+        Ok(names)
     }
 
     pub(crate) async fn online_users(&self) -> Result<Vec<(String, User)>> {
         let mut ask = pipe();
         ask.cmd("SMEMBERS").arg(keys::ONLINE_USERS);
         let ids = self.ask(&ask).await?.list()?;
-        let mut ask = pipe();
         let ids: Vec<String> = ids.into_iter().map(text).collect();
+        let mut ask = pipe();
         for id in &ids {
-            ask.cmd("HGETALL").arg(keys::user(id));
+            ask.cmd("HGET").arg(keys::user(id)).arg("username");
         }
         let mut replies = self.ask(&ask).await?;
-        let mut known = Vec::with_capacity(ids.len());
-        for id in ids {
-            known.extend(user(replies.any(), true)?.map(|user| (id, user)));
-        }
-        Ok(known)
+        let found = self.names(&ids, &mut replies).await?;
+        let known = ids.into_iter().zip(found);
+        let known =
+            known.filter_map(|(id, name)| Some((id, User { username: name?, online: true })));
+        Ok(known.collect())
     }
 
     pub(crate) async fn user_names(&self, ids: [&str; 2]) -> Result<[Option<String>; 2]> {
@@ -107,19 +141,4 @@ impl RedisStore {
         let mut replies = self.ask(&ask).await?;
         Ok([replies.text()?, replies.text()?])
     }
-}
-
-/// A user from the reply to HGETALL; `None` if there is no such hash, or something else has the
-/// key (`1:rooms` for an id leads to a set).
-fn user(reply: Value, online: bool) -> Result<Option<User>> {
-    if matches!(&reply, Value::ServerError(error) if error.code() == "WRONGTYPE") {
-        return Ok(None);
-    }
-    let fields = Replies::new(vec![reply]).list()?;
-    if fields.is_empty() {
-        return Ok(None);
-    }
-    let mut pairs = fields.chunks_exact(2);
-    let username = pairs.find(|pair| pair[0] == b"username").map(|pair| text(pair[1].clone()));
-    Ok(Some(User { username, online }))
 }
