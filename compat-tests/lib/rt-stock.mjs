@@ -1,15 +1,10 @@
 // The unmodified Socket.IO clients that a user of the chat may have.
-import { join } from 'node:path';
 import { io as io40 } from 'sio-client-4';
 import io31 from 'sio-client-31';
 import io30 from 'socket.io-client';
-import { root } from './target.mjs';
 
 export const versions = { '3.0': io30, '3.1': io31, '4': io40 };
 export const transports = { websocket: ['websocket'], polling: ['polling'], upgrading: ['polling', 'websocket'] };
-/** The client on rust_socketio, if `make rust-client` has built it. */
-export const RUST_CLIENT = join(root, 'target', 'rust-client', 'debug', 'rust-client');
-
 /**
  * A stock client. `log` gets what happens to it: `connect`, `disconnect:<reason>`,
  * and the events it is told to listen for.

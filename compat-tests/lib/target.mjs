@@ -28,6 +28,9 @@ export const isUpstream = process.env.TARGET_KIND === 'node';
 const running = process.env.TARGET_URL ? new URL(process.env.TARGET_URL) : undefined;
 /** The host that the target is reached at. */
 export const targetHost = running?.hostname ?? '127.0.0.1';
+/** The client on rust_socketio, if `make rust-client` has built it. */
+export const RUST_CLIENT = join(root, 'target', 'rust-client', 'debug', 'rust-client');
+
 export const command = process.env.TARGET_CMD || join(root, 'target', 'release', 'redis-chat-server');
 
 /** Whether the target serves `clientDir`. */

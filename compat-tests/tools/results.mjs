@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { BUILD } from '../../upstream-client/sums.mjs';
 import { AREAS, isOfClient, needs, rows } from '../catalogue.mjs';
 import { hasSection } from './contract.mjs';
-import { RUST_CLIENT } from '../lib/rt-stock.mjs';
+import { RUST_CLIENT } from '../lib/target.mjs';
 import { abilities } from './targets.mjs';
 import { nameOf, suite } from './runner.mjs';
 

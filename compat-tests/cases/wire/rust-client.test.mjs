@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { eventually } from '../../lib/expect.mjs';
-import { RUST_CLIENT } from '../../lib/rt-stock.mjs';
+import { RUST_CLIENT } from '../../lib/target.mjs';
 import { cameOnline, messageIn, useWire, wentOffline } from '../../lib/wire.mjs';
 
 const t = useWire();
