@@ -8,6 +8,9 @@ pub const TOTAL_USERS: &str = "total_users";
 pub const ONLINE_USERS: &str = "online_users";
 /// The one pub/sub channel that all instances, Node's and ours, share.
 pub const CHANNEL: &str = "MESSAGES";
+/// The channel on which servers of ours tell one another what is none of Node's business: a Node
+/// server would pass it on to every browser.
+pub const CONTROL: &str = "rs:control";
 /// The id of the general room.
 pub const GENERAL_ROOM: &str = "0";
 /// Life of a session key in seconds, renewed by every request (section 6).

@@ -27,6 +27,9 @@ pub(super) const RULES: [(&str, &str, &str); 6] = [
     ("lost updates", "H6", "a slow request undoes neither a log-in nor a log-out"),
 ];
 
+/// How long what a renewal leaves under the old id lives, in milliseconds.
+const LEFTOVER_MS: u64 = 60_000;
+
 /// What is known of a visitor.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -35,7 +38,7 @@ pub struct Session {
 }
 
 /// A session as it is to be stored.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The text.
     pub text: String,
@@ -85,6 +88,28 @@ impl Session {
     pub fn set_user(&mut self, user: Json) {
         self.fields.insert("user", user);
         self.dirty = true;
+    }
+
+    /// Prepares it for a new id: what was left under an old one is not short-lived any more.
+    pub fn renew(&mut self) {
+        if self.max_age() == Some(LEFTOVER_MS)
+            && let Some(Json::Obj(cookie)) = self.fields.get_mut("cookie")
+        {
+            cookie.insert("originalMaxAge", Json::Null);
+        }
+        self.dirty = true;
+    }
+
+    /// What stays under the old id of a renewed session: nobody's session, for a minute. A request
+    /// that is still under way with the old cookie finds it, so that it gets no new session, whose
+    /// cookie would replace the renewed one. The life is in the document for Node servers, and since
+    /// a load renews it.
+    pub fn leftover(now: u64) -> Stored {
+        let mut session = Session::fresh();
+        if let Some(Json::Obj(cookie)) = session.fields.get_mut("cookie") {
+            cookie.insert("originalMaxAge", Json::Num(LEFTOVER_MS as f64));
+        }
+        session.stored(now)
     }
 
     /// Whether it is new or was changed.
@@ -218,6 +243,24 @@ mod tests {
         assert_eq!(kept.seconds, 7201);
         assert!(kept.text.contains(r#""expires":"2020-09-13T14:26:40.001Z""#), "{}", kept.text);
         assert_eq!(restored(r#"{"cookie":{"originalMaxAge":-5}}"#).seconds, 0);
+    }
+
+    #[test]
+    fn a_renewal_leaves_nobody_for_a_minute() {
+        let left = Session::leftover(1_600_000_000_000);
+        let text = r#"{"cookie":{"originalMaxAge":60000,"expires":"2020-09-13T12:27:40.000Z","httpOnly":true,"path":"/"}}"#;
+        assert_eq!(left, Stored { text: text.to_owned(), seconds: 60 });
+        // Used again within that minute it has no longer life, and a log-in on it is as any other.
+        let mut again = Session::parse(text.as_bytes()).unwrap();
+        assert_eq!(again.stored(1_600_000_000_000), left);
+        again.set_user("zoe".into());
+        again.renew();
+        let expected = PLAIN.replace("}}", r#"},"user":"zoe"}"#);
+        assert_eq!(again.stored(0), Stored { text: expected, seconds: 86_400 });
+        let mut other = Session::parse(br#"{"x":1,"cookie":{"originalMaxAge":7000}}"#).unwrap();
+        other.renew();
+        assert_eq!(other.stored(0).seconds, 7);
+        assert!(other.stored(0).text.starts_with(r#"{"x":1,"#));
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Visitor {
     /// Signs out: the session is no more. The browser keeps its cookie, which is good for nothing.
     pub async fn sign_out(&mut self, app: &App) -> store::Result<()> {
         match std::mem::replace(&mut self.state, State::Gone) {
-            State::Known(sid) => app.store.session_delete(&sid).await,
+            State::Known(sid) => app.store.session_delete(&sid, None).await,
             State::New | State::Gone => Ok(()),
         }
     }
@@ -80,7 +80,7 @@ impl Visitor {
         let stored = self.session.stored(u64::try_from(now).unwrap_or(0));
         if let State::Known(sid) = &self.state {
             if stored.seconds == 0 {
-                return app.store.session_delete(sid).await.map(|()| None);
+                return app.store.session_delete(sid, None).await.map(|()| None);
             }
             let kept = app.store.session_replace(sid, &stored.text, stored.seconds).await?;
             if kept || !self.session.is_changed() {

@@ -11,6 +11,7 @@ pub mod seed;
 use std::fmt;
 
 use self::commit::{Commit, Then};
+use crate::contract::session::Stored;
 
 /// Why a verb could not be done.
 #[derive(Debug, Clone)]
@@ -90,6 +91,21 @@ pub struct Preload {
     pub name: Option<String>,
     /// Up to 21 stored members, newest first.
     pub messages: Vec<Vec<u8>>,
+}
+
+/// A session under a new id, and what stays under the old one.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    /// The new id.
+    pub sid: String,
+    /// The document under it.
+    pub document: Stored,
+    /// The old id.
+    pub old_sid: String,
+    /// The document under it from now on.
+    pub old_document: Stored,
+    /// What the other servers of ours are told, if anything.
+    pub tell: Option<Vec<u8>>,
 }
 
 /// What there is of a room, as the realtime side needs to know before it stores a message.
@@ -207,6 +223,19 @@ impl Store {
         }
     }
 
+    /// The document of a session, its life as it is, with the ids of the rooms in the list of its user:
+    /// of the one whom `user_of` finds in the document. One round trip unless that is an odd one.
+    pub async fn session_peek_with_rooms(
+        &self,
+        sid: &str,
+        user_of: fn(&[u8]) -> Option<String>,
+    ) -> Result<Option<(Vec<u8>, Vec<String>)>> {
+        match self {
+            Self::Redis(store) => store.session_peek_with_rooms(sid, user_of).await,
+            Self::Embedded(store) => store.session_peek_with_rooms(sid, user_of).await,
+        }
+    }
+
     /// Stores a session for that many seconds, over any that has the id already. Once this has
     /// returned, every server on the same store finds it.
     pub async fn session_create(&self, sid: &str, text: &str, seconds: u64) -> Result<()> {
@@ -225,10 +254,21 @@ impl Store {
         }
     }
 
-    /// Deletes a session, if it exists.
-    pub async fn session_delete(&self, sid: &str) -> Result<()> {
+    /// Gives a session a new id: stores what it is now, and only then replaces the document under its
+    /// old id, if that still exists, and tells the other servers of ours. If this fails, the old
+    /// session may stand as it was.
+    pub async fn session_renew(&self, renewal: Renewal) -> Result<()> {
         match self {
-            Self::Redis(store) => store.session_delete(sid).await,
+            Self::Redis(store) => store.session_renew(renewal).await,
+            Self::Embedded(store) => store.session_renew(renewal).await,
+        }
+    }
+
+    /// Deletes a session, if it exists, and tells the other servers of ours, if there is something to
+    /// tell.
+    pub async fn session_delete(&self, sid: &str, tell: Option<Vec<u8>>) -> Result<()> {
+        match self {
+            Self::Redis(store) => store.session_delete(sid, tell).await,
             Self::Embedded(store) => store.session_delete(sid).await,
         }
     }
@@ -301,6 +341,22 @@ impl Store {
         match self {
             Self::Redis(store) => store.rooms_of(user).await,
             Self::Embedded(store) => store.rooms_of(user).await,
+        }
+    }
+
+    /// The ids of all rooms in a user's list, in no particular order, whatever the rooms are.
+    pub async fn listed_rooms(&self, user: &str) -> Result<Vec<String>> {
+        match self {
+            Self::Redis(store) => store.listed_rooms(user).await,
+            Self::Embedded(store) => store.listed_rooms(user).await,
+        }
+    }
+
+    /// Whether a room is in a user's list.
+    pub async fn is_listed(&self, user: &str, room: &str) -> Result<bool> {
+        match self {
+            Self::Redis(store) => store.is_listed(user, room).await,
+            Self::Embedded(store) => store.is_listed(user, room).await,
         }
     }
 

@@ -149,7 +149,7 @@ async fn answer(store: &Store, step: &Step) -> String {
         Step::Replace(sid, text, life) => {
             shown!(store.session_replace(SIDS[*sid], text, LIVES[*life]))
         }
-        Step::Delete(sid) => shown!(store.session_delete(SIDS[*sid])),
+        Step::Delete(sid) => shown!(store.session_delete(SIDS[*sid], None)),
         Step::FindLogin(name) => shown!(store.find_login(NAMES[*name])),
         Step::Register(name, hash) => shown!(store.create_user(NAMES[*name], hash)),
         Step::Users(ids) => {

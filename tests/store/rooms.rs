@@ -77,6 +77,28 @@ fn rooms_of_a_user() {
 }
 
 #[test]
+fn rooms_are_listed_whatever_they_are() {
+    on_each_store(async |stage| {
+        stage.put(&[user_room("1", "0"), user_room("1", "x"), room_name("0", "General")]).await;
+        let store = stage.store();
+        store.create_private_room("1", "5", "1:5").await.unwrap();
+        let mut listed = store.listed_rooms("1").await.unwrap();
+        listed.sort();
+        assert_eq!(listed, ["0", "1:5", "x"]);
+        assert_eq!(store.listed_rooms("7").await.unwrap(), [""; 0]);
+        for (user, room, expected) in [
+            ("1", "0", true),
+            ("1", "x", true),
+            ("5", "1:5", true),
+            ("5", "0", false),
+            ("", "", false),
+        ] {
+            assert_eq!(store.is_listed(user, room).await.unwrap(), expected, "{user} {room}");
+        }
+    });
+}
+
+#[test]
 fn rooms_whose_id_is_not_a_pair() {
     on_each_store(async |stage| {
         let records = [

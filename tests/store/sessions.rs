@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use redis_chat_server::store::StoreError;
+use redis_chat_server::{
+    chat::user::User,
+    contract::session::{Session, Stored},
+    store::{Renewal, StoreError},
+};
 
-use crate::support::stores::on_each_store;
+use crate::{record::user_room, support::stores::on_each_store};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -45,8 +49,8 @@ fn sessions_live_and_die() {
         about(lives["long"], DAY);
 
         let store = stage.store();
-        store.session_delete("a").await.unwrap();
-        store.session_delete("a").await.unwrap();
+        store.session_delete("a", None).await.unwrap();
+        store.session_delete("a", None).await.unwrap();
         assert_eq!(store.session_load("a").await.unwrap(), None);
         assert!(!store.session_replace("a", "late", 50).await.unwrap(), "a logout stands");
 
@@ -92,5 +96,86 @@ fn lives_that_can_not_be_are_refused() {
         }
         assert_eq!(store.session_peek("a").await.unwrap(), Some(b"x".to_vec()));
         assert_eq!(store.session_peek("b").await.unwrap(), None);
+    });
+}
+
+fn renewal(sid: &str, old_sid: &str, seconds: [u64; 2]) -> Renewal {
+    let stored = |text: &str, seconds| Stored { text: text.into(), seconds };
+    Renewal {
+        sid: sid.into(),
+        document: stored("new", seconds[0]),
+        old_sid: old_sid.into(),
+        old_document: stored("left", seconds[1]),
+        tell: Some(b"told".to_vec()),
+    }
+}
+
+#[test]
+fn a_renewed_session_has_both_ids() {
+    on_each_store(async |stage| {
+        let store = stage.store().clone();
+        store.session_create("old", "x", 5_000).await.unwrap();
+        store.session_renew(renewal("new", "old", [1_000, 60])).await.unwrap();
+        assert_eq!(store.session_peek("new").await.unwrap(), Some(b"new".to_vec()));
+        assert_eq!(store.session_peek("old").await.unwrap(), Some(b"left".to_vec()));
+        store.session_renew(renewal("second", "gone", [1_000, 60])).await.unwrap();
+        assert_eq!(store.session_peek("gone").await.unwrap(), None, "a log-out stands");
+        let impossible = store.session_renew(renewal("third", "old", [0, 60])).await;
+        assert!(matches!(impossible, Err(StoreError::Refused(_))), "{impossible:?}");
+        assert_eq!(store.session_peek("third").await.unwrap(), None);
+        store.session_delete("second", Some(b"told".to_vec())).await.unwrap();
+        drop(store);
+        let lives = stage.dump().await.lives;
+        assert_eq!(lives.len(), 2);
+        about(lives["new"], Duration::from_secs(1_000));
+        about(lives["old"], Duration::from_secs(60));
+    });
+}
+
+#[test]
+fn a_session_comes_with_the_rooms_of_its_user() {
+    /// As the contract reads it: what the store's own guess says must not count.
+    fn user_of(document: &[u8]) -> Option<String> {
+        let session = Session::parse(document)?;
+        User::of(session.user()).map(|user| user.id)
+    }
+    on_each_store(async |stage| {
+        let rooms = [("6", "0"), ("6", "1:6"), ("a:b", "x"), ("1e+21", "y"), ("1.5", "z")];
+        stage.put(&rooms.map(|(user, room)| user_room(user, room))).await;
+        let store = stage.store();
+        assert_eq!(store.session_peek_with_rooms("none", user_of).await.unwrap(), None);
+        for (document, expected) in [
+            (r#"{"cookie":{},"user":{"id":6}}"#, &["0", "1:6"][..]),
+            (r#"{"cookie":{},"user":{"id":"6"}}"#, &["0", "1:6"]),
+            (r#"{"cookie":{},"user":{"id":6.0}}"#, &["0", "1:6"]),
+            (r#"{"cookie":{},"user":{"id":"a:b"}}"#, &["x"]),
+            (r#"{"cookie":{},"user":{"id":1e21}}"#, &["y"]),
+            (r#"{"cookie":{},"user":{"id":1.5}}"#, &["z"]),
+            (r#"{"cookie":{},"user":{"id":"nobody"}}"#, &[]),
+            (r#"{"cookie":{},"user":{"id":null}}"#, &[]),
+            (r#"{"cookie":{},"user":{}}"#, &[]),
+            (r#"{"cookie":{},"user":"6"}"#, &[]),
+            (r#"{"cookie":{},"user":null}"#, &[]),
+            (r#"{"cookie":{},"user":{"id":5},"user":{"id":6}}"#, &["0", "1:6"]),
+            (r#"{"cookie":{}}"#, &[]),
+            (r#"{"user":{"id":6}}"#, &[]),
+            ("[]", &[]),
+            ("5", &[]),
+            ("null", &[]),
+            ("{bad", &[]),
+            ("", &[]),
+        ] {
+            store.session_create("s", document, 50).await.unwrap();
+            let found = store.session_peek_with_rooms("s", user_of).await.unwrap();
+            let (text, mut rooms) = found.unwrap();
+            rooms.sort();
+            assert_eq!(text, document.as_bytes(), "{document}");
+            assert_eq!(rooms, expected, "{document}");
+        }
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        store.session_create("s", &deep, 50).await.unwrap();
+        assert!(store.session_peek_with_rooms("s", user_of).await.unwrap().is_some());
+        let life = stage.dump().await.lives["s"];
+        about(life, Duration::from_secs(50));
     });
 }

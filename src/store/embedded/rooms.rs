@@ -33,6 +33,20 @@ impl EmbeddedStore {
         self.read(move |connection| rooms_of(connection, &user)).await
     }
 
+    pub(crate) async fn listed_rooms(&self, user: &str) -> store::Result<Vec<String>> {
+        let user = user.to_owned();
+        self.read(move |connection| listed(connection, &user)).await
+    }
+
+    pub(crate) async fn is_listed(&self, user: &str, room: &str) -> store::Result<bool> {
+        let key = [user.to_owned(), room.to_owned()];
+        self.read(move |connection| {
+            let find = "SELECT 1 FROM user_rooms WHERE user = ?1 AND room = ?2";
+            connection.prepare_cached(find)?.exists(params![key[0], key[1]])
+        })
+        .await
+    }
+
     pub(crate) async fn room_exists(&self, room: &str) -> store::Result<bool> {
         let kind = self.room_state(room).await?.kind;
         Ok(kind != RoomKind::Absent)
@@ -77,6 +91,12 @@ fn state(connection: &Connection, room: &str) -> Result<RoomState> {
     let (named, has_messages) = found.unwrap_or((false, false));
     let kind = if has_messages { RoomKind::SortedSet } else { RoomKind::Absent };
     Ok(RoomState { named, kind })
+}
+
+/// The ids of the rooms in a user's list.
+pub(super) fn listed(connection: &Connection, user: &str) -> Result<Vec<String>> {
+    let mut find = connection.prepare_cached("SELECT room FROM user_rooms WHERE user = ?1")?;
+    find.query_map([user], |row| row.get(0))?.collect()
 }
 
 fn rooms_of(connection: &Connection, user: &str) -> Result<Vec<RoomRow>> {

@@ -3,12 +3,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::{EmbeddedStore, tables::Tables};
+use super::{EmbeddedStore, rooms, tables::Tables};
 use crate::{
     contract::keys::SESSION_SECONDS,
-    store::{self, StoreError},
+    store::{self, Renewal, StoreError},
 };
 
 /// A load that would move the end of life by less than this, in milliseconds, leaves it: else every
@@ -36,6 +36,21 @@ impl EmbeddedStore {
         Ok(self.living(sid).await?.map(|(document, _)| document))
     }
 
+    pub(crate) async fn session_peek_with_rooms(
+        &self,
+        sid: &str,
+        user_of: fn(&[u8]) -> Option<String>,
+    ) -> store::Result<Option<(Vec<u8>, Vec<String>)>> {
+        let sid = sid.to_owned();
+        self.read(move |connection| {
+            let Some((document, _)) = living(connection, &sid)? else { return Ok(None) };
+            let user = user_of(&document);
+            let rooms = user.map_or(Ok(Vec::new()), |user| rooms::listed(connection, &user))?;
+            Ok(Some((document, rooms)))
+        })
+        .await
+    }
+
     pub(crate) async fn session_create(
         &self,
         sid: &str,
@@ -55,11 +70,15 @@ impl EmbeddedStore {
     ) -> store::Result<bool> {
         let expires = end_of_life(seconds)?;
         let (sid, document) = (sid.to_owned(), text.as_bytes().to_owned());
+        self.write(move |tables| replace(tables, &sid, &document, expires)).await
+    }
+
+    pub(crate) async fn session_renew(&self, renewal: Renewal) -> store::Result<()> {
+        let Renewal { sid, document, old_sid, old_document, .. } = renewal;
+        let expires = [end_of_life(document.seconds)?, end_of_life(old_document.seconds)?];
         self.write(move |tables| {
-            let replace = "UPDATE sessions SET document = ?2, expires = ?3
-                WHERE sid = ?1 AND expires > ?4";
-            let mut replace = tables.connection.prepare_cached(replace)?;
-            Ok(replace.execute(params![sid, document, expires, now()])? > 0)
+            set(tables, &sid, document.text.as_bytes(), expires[0])?;
+            replace(tables, &old_sid, old_document.text.as_bytes(), expires[1]).map(|_| ())
         })
         .await
     }
@@ -73,18 +92,27 @@ impl EmbeddedStore {
         .await
     }
 
-    /// The document of a session that lives, and its end of life.
     async fn living(&self, sid: &str) -> store::Result<Option<(Vec<u8>, i64)>> {
         let sid = sid.to_owned();
-        self.read(move |connection| {
-            let find = "SELECT document, expires FROM sessions WHERE sid = ?1 AND expires > ?2";
-            connection
-                .prepare_cached(find)?
-                .query_row(params![sid, now()], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()
-        })
-        .await
+        self.read(move |connection| living(connection, &sid)).await
     }
+}
+
+/// The document of a session that lives, and its end of life.
+fn living(connection: &Connection, sid: &str) -> Result<Option<(Vec<u8>, i64)>> {
+    let find = "SELECT document, expires FROM sessions WHERE sid = ?1 AND expires > ?2";
+    connection
+        .prepare_cached(find)?
+        .query_row(params![sid, now()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+/// Replaces a session that lives. False if there is none.
+fn replace(tables: &mut Tables, sid: &str, document: &[u8], expires: i64) -> Result<bool> {
+    let replace = "UPDATE sessions SET document = ?2, expires = ?3
+        WHERE sid = ?1 AND expires > ?4";
+    let mut replace = tables.connection.prepare_cached(replace)?;
+    Ok(replace.execute(params![sid, document, expires, now()])? > 0)
 }
 
 pub(super) fn now() -> i64 {

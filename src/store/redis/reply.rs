@@ -20,9 +20,14 @@ impl Replies {
         self.0.next().unwrap_or(Value::Nil)
     }
 
+    /// The next reply, whatever it is but an error.
+    pub(super) fn checked(&mut self) -> Result<Value> {
+        checked(self.any())
+    }
+
     /// A reply of which only an error is of interest.
     pub(super) fn done(&mut self) -> Result<()> {
-        checked(self.any()).map(|_| ())
+        self.checked().map(|_| ())
     }
 
     /// A number.

@@ -35,9 +35,7 @@ impl RedisStore {
     }
 
     pub(crate) async fn rooms_of(&self, user: &str) -> Result<Vec<RoomRow>> {
-        let mut ask = pipe();
-        ask.cmd("SMEMBERS").arg(keys::user_rooms(user));
-        let ids: Vec<String> = self.ask(&ask).await?.list()?.into_iter().map(text).collect();
+        let ids = self.listed_rooms(user).await?;
         let mut ask = pipe();
         for id in &ids {
             ask.cmd("GET").arg(keys::room_name(id)).cmd("EXISTS").arg(keys::room(id));
@@ -68,6 +66,18 @@ impl RedisStore {
             }
         }
         Ok(rows)
+    }
+
+    pub(crate) async fn listed_rooms(&self, user: &str) -> Result<Vec<String>> {
+        let mut ask = pipe();
+        ask.cmd("SMEMBERS").arg(keys::user_rooms(user));
+        Ok(self.ask(&ask).await?.list()?.into_iter().map(text).collect())
+    }
+
+    pub(crate) async fn is_listed(&self, user: &str, room: &str) -> Result<bool> {
+        let mut ask = pipe();
+        ask.cmd("SISMEMBER").arg(keys::user_rooms(user)).arg(room);
+        self.ask(&ask).await?.flag()
     }
 
     pub(crate) async fn room_exists(&self, room: &str) -> Result<bool> {

@@ -1,12 +1,29 @@
 //! Session documents (`http-and-redis.md` section 6): opaque bytes under a key with a life.
 
-use redis::pipe;
+use redis::{Pipeline, Value, pipe};
 
-use super::RedisStore;
-use crate::{
-    contract::keys::{SESSION_SECONDS, session},
-    store::Result,
+use super::{
+    RedisStore,
+    reply::{Replies, text},
 };
+use crate::{
+    contract::keys::{CONTROL, SESSION_SECONDS, session, user_rooms},
+    store::{Renewal, Result},
+};
+
+/// A session and the rooms of its user in one step. The user's id as this reads it is only a guess:
+/// JSON is not read here as JavaScript reads it, so that the caller compares.
+///
+/// KEYS: the session. ARGV: the texts around a user's id in the key of their rooms.
+const PEEK: &str = "
+local document = redis.call('GET', KEYS[1])
+if not document then return false end
+local read, session = pcall(cjson.decode, document)
+local id = read and type(session) == 'table' and type(session.user) == 'table' and session.user.id
+if type(id) == 'number' then id = string.format('%.0f', id) end
+if type(id) ~= 'string' then return {document} end
+return {document, id, redis.pcall('SMEMBERS', ARGV[1] .. id .. ARGV[2])}
+";
 
 impl RedisStore {
     pub(crate) async fn session_load(&self, sid: &str) -> Result<Option<Vec<u8>>> {
@@ -38,9 +55,61 @@ impl RedisStore {
         Ok(self.ask(&ask).await?.bytes()?.is_some())
     }
 
-    pub(crate) async fn session_delete(&self, sid: &str) -> Result<()> {
+    pub(crate) async fn session_peek_with_rooms(
+        &self,
+        sid: &str,
+        user_of: fn(&[u8]) -> Option<String>,
+    ) -> Result<Option<(Vec<u8>, Vec<String>)>> {
+        let key = user_rooms('\0');
+        let (before, after) = key.split_once('\0').unwrap_or_default();
+        let mut ask = pipe();
+        ask.cmd("EVAL").arg(PEEK).arg(1).arg(session(sid)).arg(before).arg(after);
+        let Value::Array(found) = self.ask(&ask).await?.checked()? else { return Ok(None) };
+        let mut found = Replies::new(found);
+        let Some(document) = found.bytes()? else { return Ok(None) };
+        let guess = found.text()?;
+        let Some(user) = user_of(&document) else { return Ok(Some((document, Vec::new()))) };
+        let rooms = if guess.as_deref() == Some(&*user) {
+            found.list()?.into_iter().map(text).collect()
+        } else {
+            self.listed_rooms(&user).await?
+        };
+        Ok(Some((document, rooms)))
+    }
+
+    pub(crate) async fn session_renew(&self, renewal: Renewal) -> Result<()> {
+        let Renewal { sid, document, old_sid, old_document, tell } = renewal;
+        let mut ask = pipe();
+        ask.cmd("SET").arg(session(sid)).arg(document.text).arg("EX").arg(document.seconds);
+        ask.cmd("SET").arg(session(old_sid)).arg(old_document.text);
+        ask.arg("XX").arg("EX").arg(old_document.seconds);
+        let mut replies = self.ask(told(&mut ask, tell)).await?;
+        replies.done()?;
+        replies.done()?;
+        heard(&mut replies);
+        Ok(())
+    }
+
+    pub(crate) async fn session_delete(&self, sid: &str, tell: Option<Vec<u8>>) -> Result<()> {
         let mut ask = pipe();
         ask.cmd("DEL").arg(session(sid));
-        self.ask(&ask).await?.done()
+        let mut replies = self.ask(told(&mut ask, tell)).await?;
+        replies.done()?;
+        heard(&mut replies);
+        Ok(())
+    }
+}
+
+fn told(ask: &mut Pipeline, tell: Option<Vec<u8>>) -> &Pipeline {
+    if let Some(text) = tell {
+        ask.cmd("PUBLISH").arg(CONTROL).arg(text);
+    }
+    ask
+}
+
+/// A channel that this user may not write to is no reason to refuse a log-in.
+fn heard(replies: &mut Replies) {
+    if let Err(why) = replies.done() {
+        tracing::warn!(%why, channel = CONTROL, "other servers can't be told of a session");
     }
 }
