@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use crate::{
-    chat::{Chat, policy::Policy},
+    chat::{
+        Chat,
+        policy::{Policy, origin::Origins},
+    },
     config::Config,
     contract::cookie::Secrets,
     engine::Engine,
@@ -25,6 +28,8 @@ pub struct App {
     pub secrets: Rc<Secrets>,
     /// Who may see and do what.
     pub policy: Policy,
+    /// Whose pages may open sockets.
+    pub origins: Origins,
     /// What `/links` answers with.
     pub links: Json,
     /// The client build, if one is served in the place of the built-in page.
@@ -44,11 +49,16 @@ impl App {
         passwords: Passwords,
         server_id: String,
     ) -> Rc<App> {
-        let secrets = Rc::new(Secrets::new(&config.session_secret));
         let policy = Policy::new(config.compat);
+        let attributes = policy.cookie_attributes(config.cookie_secure);
+        let secrets = Secrets::new(&config.session_secret).with_attributes(attributes);
+        let secrets = Rc::new(secrets);
+        let origins = Origins::new(config.compat, &config.allowed_origins, &config.trusted_proxies);
         let engine = Engine::new(&config);
         let chat = Chat::start(&config, secrets.clone(), engine.clone(), store.clone(), server_id);
         let files = config.client_dir.clone().map(Files::new);
-        Rc::new(App { config, store, passwords, secrets, policy, links, files, engine, chat })
+        let app =
+            App { config, store, passwords, secrets, policy, origins, links, files, engine, chat };
+        Rc::new(app)
     }
 }

@@ -26,7 +26,7 @@ use redis::{
 use tokio::task::unconstrained;
 
 use crate::{
-    contract::keys::CHANNEL,
+    contract::keys::{CHANNEL, CONTROL},
     store::redis::{
         Backoff,
         link::{StartError, place},
@@ -50,14 +50,17 @@ pub enum BusEvent<'a> {
         /// may be missing. (The instant at which the last ping that got an answer was sent.)
         complete_until: Instant,
     },
-    /// A message, as it was published.
+    /// A message, as it was published for all servers.
     Message(&'a [u8]),
+    /// A message, as it was published for servers of ours.
+    Control(&'a [u8]),
 }
 
 /// A confirmed subscription, to be handed to [`run`].
 pub struct Subscription {
     client: Client,
     timeout: Duration,
+    channels: &'static [&'static str],
     ears: Ears,
 }
 
@@ -70,13 +73,19 @@ struct Ears {
 }
 
 /// Subscribes, and returns when Redis has confirmed it: a server that listens afterwards misses
-/// nothing. Redis must answer within `timeout`, now and later.
+/// nothing. Redis must answer within `timeout`, now and later. With `control` also to what only servers
+/// of ours are told.
 ///
 /// # Errors
 /// A plain sentence.
-pub async fn subscribe(client: Client, timeout: Duration) -> Result<Subscription, StartError> {
-    match listen(&client, timeout).await {
-        Ok(ears) => Ok(Subscription { client, timeout, ears }),
+pub async fn subscribe(
+    client: Client,
+    timeout: Duration,
+    control: bool,
+) -> Result<Subscription, StartError> {
+    let channels: &[&str] = if control { &[CHANNEL, CONTROL] } else { &[CHANNEL] };
+    match listen(&client, timeout, channels).await {
+        Ok(ears) => Ok(Subscription { client, timeout, channels, ears }),
         Err(why) => Err(StartError(format!(
             "Redis at {} gives no announcements: {}",
             place(&client),
@@ -91,7 +100,7 @@ pub async fn subscribe(client: Client, timeout: Duration) -> Result<Subscription
 /// Messages that have arrived together are handed on together, without a pause in which other tasks
 /// could run, so that `on` can gather them and answer them at the end of its turn.
 pub async fn run(subscription: Subscription, mut on: impl FnMut(BusEvent<'_>)) -> ! {
-    let Subscription { client, timeout, mut ears } = subscription;
+    let Subscription { client, timeout, channels, mut ears } = subscription;
     let place = place(&client);
     let mut backoff = Backoff::new();
     loop {
@@ -105,7 +114,7 @@ pub async fn run(subscription: Subscription, mut on: impl FnMut(BusEvent<'_>)) -
         }
         ears = loop {
             backoff.pause().await;
-            match listen(&client, timeout).await {
+            match listen(&client, timeout, channels).await {
                 Ok(ears) => break ears,
                 Err(why) => {
                     tracing::debug!(place, why = reason(&why, timeout), "still no announcements");
@@ -118,11 +127,12 @@ pub async fn run(subscription: Subscription, mut on: impl FnMut(BusEvent<'_>)) -
 }
 
 /// Opens a connection and subscribes on it.
-async fn listen(client: &Client, timeout: Duration) -> Result<Ears, RedisError> {
+async fn listen(client: &Client, timeout: Duration, channels: &[&str]) -> Result<Ears, RedisError> {
     let work = async {
         let (mut sink, stream) = client.get_async_pubsub().await?.split();
         let since = Instant::now();
-        sink.subscribe(CHANNEL).await?;
+        // In one command, so that it is refused as a whole.
+        sink.subscribe(channels).await?;
         match sink.ping::<Value>().await? {
             Value::Array(_) => Ok(Ears { sink, stream, since }),
             Value::ServerError(why) => Err(why.into()),
@@ -133,7 +143,7 @@ async fn listen(client: &Client, timeout: Duration) -> Result<Ears, RedisError> 
 }
 
 fn not_subscribed() -> RedisError {
-    (ErrorKind::Client, "it refuses to subscribe this user to the channel").into()
+    (ErrorKind::Client, "it refuses to subscribe this user to the channels").into()
 }
 
 /// Hands on messages until the connection is lost. Returns up to when nothing is missing, and why.
@@ -143,7 +153,12 @@ async fn follow(mut ears: Ears, on: &mut impl FnMut(BusEvent<'_>)) -> (Instant, 
     let deliver = async {
         while let Some(message) = ears.stream.next().await {
             heard.set(Instant::now());
-            on(BusEvent::Message(message.get_payload_bytes()));
+            let text = message.get_payload_bytes();
+            on(if message.get_channel_name() == CONTROL {
+                BusEvent::Control(text)
+            } else {
+                BusEvent::Message(text)
+            });
         }
         "the connection was closed".to_owned()
     };

@@ -45,6 +45,7 @@ impl Log {
                 self.message_turns.borrow_mut().push(self.turns.get());
                 String::from_utf8_lossy(message).into_owned()
             }
+            BusEvent::Control(message) => format!("ours: {}", String::from_utf8_lossy(message)),
         };
         self.events.borrow_mut().push(text);
     }
@@ -62,7 +63,7 @@ impl Log {
 
 async fn follow(client: redis::Client) -> (Rc<Log>, JoinHandle<()>) {
     let log = Rc::new(Log::default());
-    let subscription = subscribe(client, TIMEOUT).await.unwrap();
+    let subscription = subscribe(client, TIMEOUT, false).await.unwrap();
     let task = spawn_local({
         let log = log.clone();
         async move { run(subscription, |event| log.add(event)).await }
@@ -71,7 +72,7 @@ async fn follow(client: redis::Client) -> (Rc<Log>, JoinHandle<()>) {
 }
 
 async fn sentence(client: redis::Client) -> String {
-    match subscribe(client, TIMEOUT).await {
+    match subscribe(client, TIMEOUT, false).await {
         Ok(_) => panic!("subscribed"),
         Err(StartError(text)) => text,
     }
@@ -81,7 +82,7 @@ async fn sentence(client: redis::Client) -> String {
 fn what_is_published_after_the_confirmation_arrives_in_order() {
     let server = RedisServer::start(&[]);
     on_loop(async {
-        let subscription = subscribe(client(&server.endpoint(), &[]), TIMEOUT).await.unwrap();
+        let subscription = subscribe(client(&server.endpoint(), &[]), TIMEOUT, true).await.unwrap();
         // Nobody listens to the subscription yet, but Redis does.
         assert_eq!(server.cli(&["PUBLISH", "MESSAGES", "first"]), "1");
         assert_eq!(server.cli(&["PUBLISH", "OTHER", "no"]), "0");
@@ -92,6 +93,8 @@ fn what_is_published_after_the_confirmation_arrives_in_order() {
         server.cli(&["PUBLISH", "MESSAGES", ""]);
         server.cli(&["PUBLISH", "MESSAGES", "ü\n💬"]);
         assert_eq!(log.until(4).await, ["up", "first", "", "ü\n💬"]);
+        server.cli(&["PUBLISH", "rs:control", "x"]);
+        assert_eq!(log.until(5).await[4], "ours: x");
     });
 }
 

@@ -4,13 +4,17 @@ use std::{rc::Rc, time::Duration};
 
 use tokio::{task::spawn_local, time::timeout};
 
-use super::{Audience, Chat, Client, Identity, Parked, State, user::User};
+use super::{
+    Chat, Client, Clients, Identity, Parked, State,
+    policy::Audience,
+    user::{User, id_of},
+};
 use crate::{
     contract::{events, session::Session},
     engine::{Key, session::End},
     socketio,
     store::{
-        StoreError,
+        self, StoreError,
         commit::{Commit, Outcome},
     },
 };
@@ -28,75 +32,132 @@ impl Chat {
             return;
         }
         match (&client.identity, &client.session_id) {
-            (Identity::Unknown, Some(sid)) => {
-                client.state = State::Connecting;
-                spawn_local(self.clone().look_up(key, sid.clone()));
+            (Identity::Unknown, None) => client.identity = Identity::Anonymous,
+            (Identity::Unknown, Some(_)) => return self.look_up(key, &mut clients),
+            (Identity::User(_), _) if self.policy.joins_for_them() => {
+                return self.look_up(key, &mut clients);
             }
-            (Identity::Unknown, None) => {
-                client.identity = Identity::Anonymous;
-                drop(clients);
-                self.enter(key);
+            _ => {}
+        }
+        drop(clients);
+        self.enter(key, &[]);
+    }
+
+    fn look_up(self: &Rc<Self>, key: Key, clients: &mut Clients) {
+        let Some(client) = clients.by_key.get_mut(&key) else { return };
+        client.state = State::Connecting;
+        clients.connecting += 1;
+        let chat = self.clone();
+        spawn_local(async move {
+            match timeout(HOLD, chat.find(key)).await {
+                Ok(Some((identity, rooms))) => chat.found(key, identity, &rooms),
+                // It is gone for good.
+                Ok(None) => {}
+                Err(_) => chat.engine.end(key, End::Server),
             }
-            _ => {
-                drop(clients);
-                self.enter(key);
+            chat.looked_up();
+        });
+    }
+
+    /// Who a socket belongs to, and the rooms to put it into. Waits for a store that is away.
+    async fn find(&self, key: Key) -> Option<(Identity, Vec<String>)> {
+        loop {
+            let (identity, sid) = {
+                let mut clients = self.clients.borrow_mut();
+                let client = clients.by_key.get_mut(&key)?;
+                client.look_again = false;
+                (client.identity.clone(), client.session_id.clone())
+            };
+            let found = match (&identity, sid) {
+                (Identity::User(user), _) => {
+                    let rooms = self.store.listed_rooms(&user.id).await;
+                    rooms.map(|rooms| (identity.clone(), rooms))
+                }
+                (Identity::Unknown, Some(sid)) => self.find_session(&sid).await,
+                _ => Ok((Identity::Anonymous, Vec::new())),
+            };
+            let found = match found {
+                Ok(found) => found,
+                Err(StoreError::Unavailable(_)) => {
+                    self.store.until_up().await;
+                    continue;
+                }
+                Err(StoreError::Refused(why)) => {
+                    tracing::warn!(why, "a session or its user's rooms can't be read");
+                    let nobody = matches!(identity, Identity::Unknown);
+                    (if nobody { Identity::Anonymous } else { identity }, Vec::new())
+                }
+            };
+            if !self.clients.borrow().by_key.get(&key)?.look_again {
+                return Some(found);
             }
         }
     }
 
-    async fn look_up(self: Rc<Self>, key: Key, sid: String) {
-        let session = timeout(HOLD, async {
-            loop {
-                match self.store.session_peek(&sid).await {
-                    Ok(stored) => break stored,
-                    Err(StoreError::Unavailable(_)) => self.store.until_up().await,
-                    Err(StoreError::Refused(why)) => {
-                        tracing::warn!(why, "a session can't be read: its socket is anonymous");
-                        break None;
-                    }
-                }
-            }
-        });
-        let Ok(stored) = session.await else {
-            return self.engine.end(key, End::Server);
+    async fn find_session(&self, sid: &str) -> store::Result<(Identity, Vec<String>)> {
+        let (document, rooms) = if self.policy.joins_for_them() {
+            self.store.session_peek_with_rooms(sid, user_of).await?.unzip()
+        } else {
+            (self.store.session_peek(sid).await?, None)
         };
-        let session = stored.as_deref().and_then(Session::parse);
+        let session = document.as_deref().and_then(Session::parse);
         let user = User::of(session.as_ref().and_then(Session::user));
+        let identity = user.map_or(Identity::Anonymous, |user| Identity::User(Rc::new(user)));
+        Ok((identity, rooms.unwrap_or_default()))
+    }
+
+    fn found(self: &Rc<Self>, key: Key, identity: Identity, rooms: &[String]) {
         let mut clients = self.clients.borrow_mut();
         let Some(client) = clients.by_key.get_mut(&key) else { return };
-        client.identity = user.map_or(Identity::Anonymous, |user| Identity::User(Rc::new(user)));
+        client.identity = identity;
         client.state = State::Outside;
         let gone = client.gone;
         drop(clients);
         if !gone {
-            self.enter(key);
+            self.enter(key, rooms);
         }
     }
 
-    /// Puts a socket into the namespace. From its answer on it hears everybody, and its events
-    /// count; nothing is sent to it before.
-    fn enter(self: &Rc<Self>, key: Key) {
-        let user = {
+    /// Puts a socket into the namespace, and into these rooms. From its answer on it hears everybody,
+    /// and its events count; nothing is sent to it before.
+    fn enter(self: &Rc<Self>, key: Key, rooms: &[String]) {
+        let (user, arrives) = {
             let mut guard = self.clients.borrow_mut();
             let clients = &mut *guard;
             let Some(client) = clients.by_key.get_mut(&key) else { return };
-            client.state = State::Joined(clients.everyone.len());
-            clients.everyone.push(key);
-            client.identity_user()
+            let user = client.identity_user();
+            let hears = self.policy.hears(user.is_some());
+            client.state = State::Joined(hears.then_some(clients.everyone.len()));
+            if hears {
+                clients.everyone.push(key);
+            }
+            let mut arrives = false;
+            if let Some(user) = &user {
+                clients.by_user.entry(user.id.clone()).or_default().push(key);
+                let is_first = clients.presence.came(&user.id);
+                arrives = is_first || !self.policy.counts_sockets();
+                if self.policy.joins_for_them() {
+                    self.join_own(clients, key, &user.id, rooms);
+                }
+            }
+            (user, arrives)
         };
         self.engine.joined(key);
         self.engine.send(key, &socketio::connected(&self.socket_id()));
-        if let Some(user) = user {
-            let data = user.presence(true);
-            let commit = Commit {
-                online: vec![user.id.clone()],
-                publish: self.announcement(events::USER_CONNECTED, &data).into_iter().collect(),
-                ..Commit::default()
-            };
-            self.commit(key, commit, move |chat, outcome| {
+        let Some(user) = user else { return };
+        let data = user.presence(true);
+        let announcement = self.announcement(events::USER_CONNECTED, &data);
+        let commit = Commit {
+            // Also with a further socket: another server may have taken the user out.
+            online: vec![user.id.clone()],
+            publish: announcement.filter(|_| arrives).into_iter().collect(),
+            ..Commit::default()
+        };
+        self.commit(key, commit, move |chat, outcome| {
+            if arrives {
                 chat.show_presence(key, events::USER_CONNECTED, &data, outcome);
-            });
-        }
+            }
+        });
     }
 
     /// Takes a socket out of the namespace; its user leaves behind all that the socket sent.
@@ -118,11 +179,21 @@ impl Chat {
                     }
                 }
             }
-            clients.everyone.swap_remove(place);
-            if let Some(moved) = clients.everyone.get(place)
-                && let Some(client) = clients.by_key.get_mut(moved)
+            if let Some(place) = place {
+                clients.everyone.swap_remove(place);
+                if let Some(moved) = clients.everyone.get(place)
+                    && let Some(client) = clients.by_key.get_mut(moved)
+                {
+                    client.state = State::Joined(Some(place));
+                }
+            }
+            if let Some(user) = &user
+                && let Some(sockets) = clients.by_user.get_mut(&user.id)
             {
-                client.state = State::Joined(place);
+                sockets.retain(|socket| *socket != key);
+                if sockets.is_empty() {
+                    clients.by_user.remove(&user.id);
+                }
             }
             user
         };
@@ -131,7 +202,12 @@ impl Chat {
         }
     }
 
+    /// Does the leave of a socket, behind all that it sent.
     pub(super) fn announce_leave(self: &Rc<Self>, key: Key, user: &User) {
+        let was_last = self.clients.borrow_mut().presence.left(&user.id);
+        if !was_last && self.policy.counts_sockets() {
+            return;
+        }
         let data = user.presence(false);
         let commit = Commit {
             offline: Some(user.id.clone()),
@@ -145,7 +221,7 @@ impl Chat {
 
     fn show_presence(&self, key: Key, event: &str, data: &[u8], outcome: Outcome) {
         if outcome != Outcome::Refused {
-            self.emit(Audience::EveryoneBut(Some(key)), &[socketio::event(event, data)]);
+            self.emit(&Audience::Everyone, Some(key), &[socketio::event(event, data)]);
         }
     }
 
@@ -164,6 +240,11 @@ impl Chat {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
         URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
     }
+}
+
+/// The id of the user in a session document.
+fn user_of(document: &[u8]) -> Option<String> {
+    Session::parse(document)?.user().and_then(id_of)
 }
 
 impl Client {

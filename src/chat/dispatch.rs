@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use hyper::HeaderMap;
 
-use super::{Chat, Client, Identity, PartialEvent, State, message::Message};
+use super::{Chat, Client, Identity, PartialEvent, State, answer::Sender, message::Message};
 use crate::{
     contract::events,
     engine::{Application, Data, Key, Malformed, session::End},
@@ -22,6 +22,7 @@ impl Application for Chat {
     fn opened(self: Rc<Self>, key: Key, headers: &HeaderMap) {
         let client = Client {
             session_id: self.secrets.sid(headers),
+            look_again: false,
             identity: Identity::Unknown,
             state: State::Outside,
             gone: false,
@@ -50,7 +51,7 @@ impl Application for Chat {
             Packet::Event(event) if event.attachments > 0 => self.expect_attachments(key, event),
             Packet::Event(event) => {
                 if event.namespace == MAIN {
-                    self.event(key, event.arguments, event.wants_ack, text.len());
+                    self.event(key, event.arguments, event.wants_ack, event.ack, text.len());
                 }
             }
         }
@@ -70,16 +71,29 @@ impl Application for Chat {
 
 impl Chat {
     /// Does an event of a joined, signed-in socket; all others are ignored (section 7.3, 8.1).
-    fn event(self: &Rc<Self>, key: Key, arguments: Vec<Json>, wants_ack: bool, size: usize) {
+    fn event(
+        self: &Rc<Self>,
+        key: Key,
+        arguments: Vec<Json>,
+        wants_ack: bool,
+        ack: Option<u64>,
+        size: usize,
+    ) {
+        let ack = ack.filter(|_| self.policy.acknowledges());
         let user = {
             let clients = self.clients.borrow();
             match clients.by_key.get(&key) {
-                Some(Client {
-                    state: State::Joined(_), identity: Identity::User(user), ..
-                }) => user.clone(),
+                Some(Client { state: State::Joined(_), identity, .. }) => match identity {
+                    Identity::User(user) => user.clone(),
+                    _ => {
+                        drop(clients);
+                        return self.answer_refused(key, ack, "You are not signed in");
+                    }
+                },
                 _ => return,
             }
         };
+        let sender = Sender { key, user, ack };
         let mut arguments = arguments.into_iter();
         let Some(Json::Str(name)) = arguments.next() else { return };
         let argument = arguments.next();
@@ -89,42 +103,22 @@ impl Chat {
                     Some(id) => js::to_js_string(id),
                     // With an acknowledgement alone the original names the room after a function's
                     // source, which nobody can address.
-                    None if wants_ack => return,
+                    None if wants_ack => {
+                        return self.refuse(&sender, events::ROOM_JOIN, "There is no room");
+                    }
                     None => Str::from("undefined"),
                 };
-                if self.policy.may_join(&user, &room) {
-                    self.join(key, room);
-                }
+                self.ask_to_join(sender, room);
             }
             Some(events::MESSAGE) => match Message::check(argument) {
-                Ok(message) if self.policy.may_send(&user, &message) => {
-                    self.submit(key, message, size)
+                Ok(message) if self.policy.may_send_as(&sender.user, &message) => {
+                    self.submit(sender, message, size);
                 }
-                Ok(_) => tracing::debug!("a message is ignored: it is not allowed"),
-                Err(why) => tracing::debug!(why, "a message is ignored"),
+                Ok(_) => self.refuse(&sender, events::MESSAGE, "The sender is somebody else"),
+                Err(why) => self.refuse(&sender, events::MESSAGE, why),
             },
-            _ => {}
+            _ => self.answer_refused(key, ack, "There is no such event"),
         }
-    }
-
-    /// Puts a socket into a room (section 8.4).
-    fn join(&self, key: Key, room: Str) {
-        let mut guard = self.clients.borrow_mut();
-        let clients = &mut *guard;
-        let Some(client) = clients.by_key.get_mut(&key) else { return };
-        if client.rooms.contains(&room) {
-            return;
-        }
-        // What a room costs beside its name, roughly; else empty names would be free.
-        const ENTRY: usize = 64;
-        client.room_bytes += room.as_bytes().len() + ENTRY;
-        if client.room_bytes > self.room_bytes {
-            client.room_bytes -= room.as_bytes().len() + ENTRY;
-            tracing::debug!("a room.join is ignored: the socket is in too many rooms");
-            return;
-        }
-        client.rooms.push(room.clone());
-        clients.rooms.entry(room).or_default().push(key);
     }
 
     fn expect_attachments(&self, key: Key, event: Event<'_>) {
@@ -132,8 +126,8 @@ impl Chat {
             // Attachments of an event that has no effect are due all the same.
             let arguments = if event.namespace == MAIN { event.arguments } else { Vec::new() };
             let attachments = Vec::new();
-            client.partial =
-                Some(PartialEvent { arguments, missing: event.attachments, attachments, bytes: 0 });
+            let (ack, missing) = (event.ack, event.attachments);
+            client.partial = Some(PartialEvent { arguments, ack, missing, attachments, bytes: 0 });
         }
     }
 
@@ -156,7 +150,7 @@ impl Chat {
                 .arguments
                 .iter_mut()
                 .try_for_each(|a| packet::attach(a, &partial.attachments))?;
-            self.event(key, partial.arguments, false, partial.bytes);
+            self.event(key, partial.arguments, false, partial.ack, partial.bytes);
         }
         Ok(())
     }

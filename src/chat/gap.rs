@@ -152,6 +152,7 @@ impl Chat {
     pub fn hear(self: &Rc<Self>, event: BusEvent<'_>) {
         match event {
             BusEvent::Message(text) => self.foreign(text),
+            BusEvent::Control(text) => self.controlled(text),
             BusEvent::Up => {
                 let mut hearing = self.hearing.borrow_mut();
                 let Some(gap) = &mut hearing.gap else {

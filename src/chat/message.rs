@@ -12,14 +12,15 @@ pub struct Message {
     pub room_is_text: bool,
     /// The ids that `from` stands for, as text.
     pub from: Vec<String>,
+    /// Whether `from` is one id, not a list of ids.
+    pub from_is_one: bool,
     /// The score: the text of `date`.
     pub score: String,
     /// All that was sent, in the sender's order, with its text cleaned.
     pub document: Json,
 }
 
-/// Why a message has no effect, for the log.
-pub type Refusal = &'static str;
+pub use super::answer::Refusal;
 
 impl Message {
     /// Checks the argument of a `message` event and cleans its text.
@@ -27,18 +28,21 @@ impl Message {
     /// # Errors
     /// Where the original ends, or would store what breaks its readers.
     pub fn check(argument: Option<Json>) -> Result<Message, Refusal> {
-        let Some(Json::Obj(mut document)) = argument else { return Err("it is no object") };
+        let Some(Json::Obj(mut document)) = argument else {
+            return Err("The message is no object");
+        };
         let Some(Json::Str(_)) = document.get("message") else {
-            return Err("its text is no string");
+            return Err("Its text is no string");
         };
         let from = senders(document.get("from"))?;
+        let from_is_one = !matches!(document.get("from"), Some(Json::Arr(_)));
         let score = document.get("date").map(|date| js::to_js_string(date).to_lossy().into_owned());
-        let score = score.ok_or("it has no date")?;
+        let score = score.ok_or("It has no date")?;
         if !js::redis_float(score.as_bytes()) {
-            return Err("its date is no number");
+            return Err("Its date is no number");
         }
         let (room, room_is_text) = match document.get("roomId") {
-            None | Some(Json::Null) => return Err("it has no room"),
+            None | Some(Json::Null) => return Err("It has no room"),
             Some(id) => (js::to_js_string(id), matches!(id, Json::Str(_))),
         };
         if let Some(text @ Json::Str(_)) = document.get_mut("message")
@@ -46,7 +50,7 @@ impl Message {
         {
             *text = Json::Str(js::sanitise(dirty));
         }
-        Ok(Message { room, room_is_text, from, score, document: Json::Obj(document) })
+        Ok(Message { room, room_is_text, from, from_is_one, score, document: Json::Obj(document) })
     }
 
     /// The room's id as it stands in Redis keys.
@@ -67,11 +71,11 @@ fn senders(from: Option<&Json>) -> Result<Vec<String>, Refusal> {
         Json::Str(_) | Json::Num(_) | Json::Bool(_) => {
             Ok(js::to_js_string(id).to_lossy().into_owned())
         }
-        _ => Err("its sender is no id"),
+        _ => Err("Its sender is no id"),
     };
     match from {
-        None => Err("it has no sender"),
-        Some(Json::Arr(ids)) if ids.is_empty() => Err("it has no sender"),
+        None => Err("It has no sender"),
+        Some(Json::Arr(ids)) if ids.is_empty() => Err("It has no sender"),
         Some(Json::Arr(ids)) => ids.iter().map(text).collect(),
         Some(id) => Ok(vec![text(id)?]),
     }

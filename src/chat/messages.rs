@@ -6,12 +6,15 @@ use std::rc::Rc;
 use tokio::task::spawn_local;
 
 use super::{
-    Audience, Chat, Parked,
+    Chat, Parked,
+    answer::{self, Sender},
     message::{self, Message},
+    policy::Audience,
 };
 use crate::{
     contract::events,
     engine::Key,
+    js::Str,
     socketio,
     store::{
         RoomKind, StoreError,
@@ -21,11 +24,29 @@ use crate::{
 
 impl Chat {
     /// Takes a checked message. Behind an event that waits for the store it waits too.
-    pub(super) fn submit(self: &Rc<Self>, key: Key, message: Message, size: usize) {
+    pub(super) fn submit(self: &Rc<Self>, sender: Sender, message: Message, size: usize) {
+        let key = sender.key;
         if self.is_full() {
             return self.close_flooding(key);
         }
-        self.park_or_run(key, Parked::Message(Box::new(message), size));
+        self.park_or_run(key, Parked::Message(sender, Box::new(message), size));
+    }
+
+    /// Takes a `room.join`. Only one that must be looked up waits.
+    pub(super) fn ask_to_join(self: &Rc<Self>, sender: Sender, room: Str) {
+        if self.knows_member(&sender, &room) {
+            self.join_or_refuse(&sender, &room);
+        } else {
+            self.park_or_run(sender.key, Parked::Join(sender, room));
+        }
+    }
+
+    fn join_or_refuse(&self, sender: &Sender, room: &Str) {
+        if self.join(sender.key, room) {
+            self.acknowledge(sender);
+        } else {
+            self.refuse(sender, events::ROOM_JOIN, "The socket is in too many rooms");
+        }
     }
 
     pub(super) fn park_or_run(self: &Rc<Self>, key: Key, event: Parked) {
@@ -44,20 +65,26 @@ impl Chat {
 
     /// Does an event, or starts to wait for what it needs to know first.
     fn run(self: &Rc<Self>, key: Key, event: Parked) {
-        let message = match event {
+        let event = match event {
             Parked::Leave(user) => return self.announce_leave(key, &user),
-            Parked::Message(message, _) => *message,
+            Parked::Join(sender, room) if self.knows_member(&sender, &room) => {
+                return self.join_or_refuse(&sender, &room);
+            }
+            Parked::Message(sender, message, _) if self.knows_room(&sender, &message) => {
+                return self.store_message(sender, &message, None);
+            }
+            event => event,
         };
-        let mut clients = self.clients.borrow_mut();
-        if clients.known.contains(&*message.room.to_lossy()) {
-            drop(clients);
-            return self.store_message(key, &message, None);
-        }
-        if let Some(client) = clients.by_key.get_mut(&key) {
+        if let Some(client) = self.clients.borrow_mut().by_key.get_mut(&key) {
             client.busy = true;
-            drop(clients);
-            spawn_local(self.clone().first_message(key, message));
+            spawn_local(self.clone().run_later(key, event));
         }
+    }
+
+    /// Whether a message can be committed without a look at its room.
+    fn knows_room(&self, sender: &Sender, message: &Message) -> bool {
+        self.clients.borrow().known.contains(&*message.room.to_lossy())
+            && self.knows_member(sender, &message.room)
     }
 
     /// Does the parked events of a client, until one must wait again.
@@ -79,23 +106,25 @@ impl Chat {
         self.forget_if_done(key);
     }
 
-    /// A message into a room of which nothing is known yet: is it new, and between whom?
-    async fn first_message(self: Rc<Self>, key: Key, message: Message) {
+    /// Does an event once it is known whether its sender may use the room, and what the room is.
+    async fn run_later(self: Rc<Self>, key: Key, event: Parked) {
         self.hold(key, 1);
-        loop {
-            match self.announce_room(&message).await {
-                Ok(show) => {
-                    self.store_message(key, &message, show);
-                    break;
+        match event {
+            Parked::Leave(user) => self.announce_leave(key, &user),
+            Parked::Join(sender, room) => {
+                match self.until_told(|| self.enter_room(&sender, &room)).await {
+                    Ok(()) => self.join_or_refuse(&sender, &room),
+                    Err(why) => self.refuse(&sender, events::ROOM_JOIN, why),
                 }
-                Err(Refused::ByStore(StoreError::Unavailable(_))) => self.store.until_up().await,
-                Err(Refused::ByStore(StoreError::Refused(why))) => {
-                    tracing::warn!(why, "a message is ignored: its room can't be read");
-                    break;
-                }
-                Err(Refused::Because(why)) => {
-                    tracing::debug!(why, "a message is ignored");
-                    break;
+            }
+            Parked::Message(sender, message, _) => {
+                let look = async || {
+                    self.enter_room(&sender, &message.room).await?;
+                    self.announce_room(&message).await
+                };
+                match self.until_told(look).await {
+                    Ok(show) => self.store_message(sender, &message, show),
+                    Err(why) => self.refuse(&sender, events::MESSAGE, why),
                 }
             }
         }
@@ -103,18 +132,49 @@ impl Chat {
         self.resume(key);
     }
 
+    /// Asks the store until it answers.
+    async fn until_told<T>(
+        &self,
+        ask: impl AsyncFn() -> Result<T, Refused>,
+    ) -> Result<T, answer::Refusal> {
+        loop {
+            match ask().await {
+                Ok(told) => return Ok(told),
+                Err(Refused::ByStore(StoreError::Unavailable(_))) => self.store.until_up().await,
+                Err(Refused::ByStore(StoreError::Refused(why))) => {
+                    tracing::warn!(why, "an event is ignored: its room can't be read");
+                    return Err("The room can't be read");
+                }
+                Err(Refused::Because(why)) => return Err(why),
+            }
+        }
+    }
+
+    /// Finds out whether the sender is a member of a room, and lets the socket of one hear it, which
+    /// also remembers the answer.
+    async fn enter_room(&self, sender: &Sender, room: &Str) -> Result<(), Refused> {
+        if self.knows_member(sender, room) {
+            return Ok(());
+        }
+        if !self.store.is_listed(&sender.user.id, &room.to_lossy()).await? {
+            return Err(Refused::Because("You are not a member of the room"));
+        }
+        self.join(sender.key, room);
+        Ok(())
+    }
+
     /// The `show.room` data that must go ahead of a message, if its room is new and private.
     async fn announce_room(&self, message: &Message) -> Result<Option<Vec<u8>>, Refused> {
         let id = message.room_id();
         let state = self.store.room_state(&id).await?;
         if state.kind == RoomKind::Other {
-            return Err(Refused::Because("its room's key holds something else"));
+            return Err(Refused::Because("The room's key holds something else"));
         }
         if state.named || state.kind == RoomKind::SortedSet {
             return Ok(None);
         }
         if !message.room_is_text {
-            return Err(Refused::Because("its new room's id is no string"));
+            return Err(Refused::Because("The id of the new room is no string"));
         }
         let [a, b] = message::room_users(&id);
         let names = self.store.user_names([&a, &b]).await?;
@@ -124,7 +184,8 @@ impl Chat {
     }
 
     /// Commits a message: stored and announced, then delivered to its room.
-    fn store_message(self: &Rc<Self>, key: Key, message: &Message, show: Option<Vec<u8>>) {
+    fn store_message(self: &Rc<Self>, sender: Sender, message: &Message, show: Option<Vec<u8>>) {
+        let key = sender.key;
         let id = message.room_id();
         let (mut member, mut attachments) = (Vec::new(), Vec::new());
         message.document.write_with_attachments(&mut member, &mut attachments);
@@ -157,22 +218,30 @@ impl Chat {
         };
         // From now on the room counts as known: what follows is committed behind this.
         let was_known = self.remember_room(&id);
-        let room = message.room.clone();
+        let audience = Audience::Room(message.room.clone());
         self.commit(key, commit, move |chat, outcome| match outcome {
             Outcome::Refused => {
                 chat.clients.borrow_mut().known.remove(&id);
+                chat.answer_refused(key, sender.ack, "The message could not be stored");
             }
             Outcome::Done { room_was_new } => {
                 if let Some(show) = show {
-                    let frame = socketio::event(events::SHOW_ROOM, &show);
-                    chat.emit(Audience::EveryoneBut(Some(key)), &[frame]);
+                    chat.show_room(key, &id, &show);
                 } else if room_was_new && was_known {
                     // The room we knew is gone from Redis: its people must hear of it again.
                     spawn_local(chat.clone().show_late(key, id));
                 }
-                chat.emit(Audience::Room(&room), &frames);
+                chat.emit(&audience, None, &frames);
+                chat.acknowledge(&sender);
             }
         });
+    }
+
+    /// Tells the people of a new room of it, but for the socket that made it.
+    fn show_room(&self, key: Key, room: &str, show: &[u8]) {
+        self.room_appeared(room);
+        let frame = socketio::event(events::SHOW_ROOM, show);
+        self.emit(&self.policy.audience_of_new_room(room), Some(key), &[frame]);
     }
 
     /// Remembers that a room has messages. True if that was known.
@@ -193,8 +262,7 @@ impl Chat {
         let publish = self.announcement(events::SHOW_ROOM, &show).into_iter().collect();
         self.commit(key, Commit { publish, ..Commit::default() }, move |chat, outcome| {
             if outcome != Outcome::Refused {
-                let frame = socketio::event(events::SHOW_ROOM, &show);
-                chat.emit(Audience::EveryoneBut(Some(key)), &[frame]);
+                chat.show_room(key, &room, &show);
             }
         });
     }
@@ -216,7 +284,8 @@ impl Parked {
     /// Bytes that the event holds while it waits, roughly.
     fn size(&self) -> usize {
         match self {
-            Parked::Message(_, size) => *size,
+            Parked::Message(_, _, size) => *size,
+            Parked::Join(_, room) => room.as_bytes().len(),
             Parked::Leave(_) => 0,
         }
     }

@@ -5,12 +5,16 @@
 //! commits it to the store's journal; when it is stored and announced, its frames go
 //! to the sockets of its room. Announcements of other instances come through [`Chat::hear`].
 
+mod answer;
 mod connect;
 mod dispatch;
 mod gap;
 pub mod message;
 mod messages;
 pub mod policy;
+pub mod presence;
+mod rooms;
+mod sessions;
 pub mod user;
 
 use std::{
@@ -22,7 +26,14 @@ use std::{
 
 use tokio::time::sleep;
 
-use self::{gap::Hearing, message::Message, policy::Policy, user::User};
+use self::{
+    answer::{Refusals, Sender},
+    gap::Hearing,
+    message::Message,
+    policy::{Audience, Policy},
+    presence::Presence,
+    user::User,
+};
 use crate::{
     config::Config,
     contract::{cookie::Secrets, envelope},
@@ -40,7 +51,7 @@ use crate::{
 enum Identity {
     /// Not looked up yet.
     Unknown,
-    /// Nobody who is signed in. Hears, but has no say.
+    /// Nobody who is signed in. Has no say.
     Anonymous,
     /// Looked up once, at the first CONNECT, and never again.
     User(Rc<User>),
@@ -53,20 +64,23 @@ enum State {
     Outside,
     /// Its session is being looked up.
     Connecting,
-    /// In it, at this place in the list of everybody.
-    Joined(usize),
+    /// In it, at this place in the list of those who hear announcements, if it does.
+    Joined(Option<usize>),
 }
 
 /// What waits behind an event of the same socket.
 enum Parked {
     /// With the bytes that it holds while it waits.
-    Message(Box<Message>, usize),
+    Message(Sender, Box<Message>, usize),
+    /// Only a join that must be looked up waits.
+    Join(Sender, Str),
     Leave(Rc<User>),
 }
 
 /// A binary event whose attachments are still coming.
 struct PartialEvent {
     arguments: Vec<Json>,
+    ack: Option<u64>,
     missing: usize,
     attachments: Vec<std::sync::Arc<[u8]>>,
     bytes: usize,
@@ -74,8 +88,11 @@ struct PartialEvent {
 
 /// One engine session, as the chat sees it.
 struct Client {
-    /// The signed session id of its cookie; none for an anonymous socket.
+    /// The signed session id of its cookie, or the one that its session has now; none for an
+    /// anonymous socket.
     session_id: Option<String>,
+    /// Its session changed while it was looked up, so that what was found does not count.
+    look_again: bool,
     identity: Identity,
     state: State,
     /// Its engine session ended. The client stays until what it sent is done.
@@ -93,11 +110,18 @@ struct Client {
 #[derive(Default)]
 struct Clients {
     by_key: HashMap<Key, Client>,
-    /// Everybody in the namespace.
+    /// Who hears announcements.
     everyone: Vec<Key>,
+    /// The sockets of each user in the namespace.
+    by_user: HashMap<String, Vec<Key>>,
+    presence: Presence,
     rooms: HashMap<Str, Vec<Key>>,
     /// Rooms that have a name or messages, as far as we know.
     known: HashSet<String>,
+    /// Number of sockets whose session or rooms are being looked up, and the private rooms that
+    /// appeared meanwhile: their look-up may have been too early for them.
+    connecting: usize,
+    appeared: Vec<String>,
 }
 
 /// The chat of one server.
@@ -115,14 +139,7 @@ pub struct Chat {
     hearing: RefCell<Hearing>,
     /// Bytes of the messages that are parked.
     parked_bytes: Cell<usize>,
-}
-
-/// Who gets an event.
-enum Audience<'a> {
-    /// All sockets in the namespace, or all but one.
-    EveryoneBut(Option<Key>),
-    /// The sockets that joined a room.
-    Room(&'a Str),
+    refusals: Refusals,
 }
 
 impl Chat {
@@ -148,6 +165,7 @@ impl Chat {
             clients: RefCell::default(),
             hearing: RefCell::new(Hearing::new(config.catchup_skew)),
             parked_bytes: Cell::new(0),
+            refusals: Refusals::default(),
         });
         let app: Rc<dyn Application> = chat.clone();
         engine.attach(Rc::downgrade(&app));
@@ -156,15 +174,21 @@ impl Chat {
 
     /// An event of another instance, to those who may hear it.
     fn emit_foreign(&self, event: &str, data: &Json, text: &[u8]) {
-        let frames = [socketio::event(event, text)];
-        match self.policy.audience_of_foreign(event, data) {
-            policy::Foreign::Everyone => self.emit(Audience::EveryoneBut(None), &frames),
+        let audience = self.policy.audience_of_foreign(event, data);
+        match &audience {
+            Audience::Nobody(why) => return self.refusals.note("an announcement", why),
+            // Also with a message: what announced its room may have been missed.
+            Audience::Room(room) => self.room_appeared(&room.to_lossy()),
+            Audience::Users(users) => self.room_appeared(&users.join(":")),
+            Audience::Everyone => {}
         }
+        self.emit(&audience, None, &[socketio::event(event, text)]);
     }
 
     /// Number of sockets in the namespace.
     pub fn online(&self) -> usize {
-        self.clients.borrow().everyone.len()
+        let clients = self.clients.borrow();
+        clients.by_key.values().filter(|client| matches!(client.state, State::Joined(_))).count()
     }
 
     /// Number of events that wait for the store, in the journal or behind another one.
@@ -182,18 +206,18 @@ impl Chat {
         }
     }
 
-    fn emit(&self, audience: Audience<'_>, frames: &[Frame]) {
+    /// Sends frames to an audience, or to all of it but one.
+    fn emit(&self, audience: &Audience, except: Option<Key>, frames: &[Frame]) {
         let clients = self.clients.borrow();
+        let send = |keys: Option<&Vec<Key>>| {
+            let keys = keys.into_iter().flatten().copied();
+            self.engine.send_all(keys.filter(|key| Some(*key) != except), frames);
+        };
         match audience {
-            Audience::EveryoneBut(except) => {
-                let keys = clients.everyone.iter().copied().filter(|key| Some(*key) != except);
-                self.engine.send_all(keys, frames);
-            }
-            Audience::Room(room) => {
-                if let Some(members) = clients.rooms.get(room) {
-                    self.engine.send_all(members.iter().copied(), frames);
-                }
-            }
+            Audience::Everyone => send(Some(&clients.everyone)),
+            Audience::Room(room) => send(clients.rooms.get(room)),
+            Audience::Users(users) => users.iter().for_each(|user| send(clients.by_user.get(user))),
+            Audience::Nobody(_) => {}
         }
     }
 

@@ -10,17 +10,23 @@ pub struct User {
     document: Object,
 }
 
+/// The id of a session's user as text, if it is a usable one.
+pub fn id_of(user: &Json) -> Option<String> {
+    let Json::Obj(document) = user else { return None };
+    match document.get("id") {
+        Some(id @ (Json::Str(_) | Json::Num(_))) => {
+            Some(js::to_js_string(id).to_lossy().into_owned())
+        }
+        _ => None,
+    }
+}
+
 impl User {
     /// The user of a session document. `None` if there is none, or none with a usable id.
     pub fn of(user: Option<&Json>) -> Option<User> {
+        let id = id_of(user?)?;
         let Some(Json::Obj(document)) = user else { return None };
-        match document.get("id") {
-            Some(id @ (Json::Str(_) | Json::Num(_))) => Some(User {
-                id: js::to_js_string(id).to_lossy().into_owned(),
-                document: document.clone(),
-            }),
-            _ => None,
-        }
+        Some(User { id, document: document.clone() })
     }
 
     /// The data of `user.connected` and `user.disconnected`: all fields of the session's user, and

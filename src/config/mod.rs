@@ -3,6 +3,7 @@
 //! A value comes from the command line, else from the environment, else from `.env` in the working
 //! directory, else from its default (`http-and-redis.md` section 13).
 
+mod network;
 mod sources;
 mod stores;
 mod transfer;
@@ -12,6 +13,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum, builder::NonEmptyStringValueParser};
 
 pub use self::{
+    network::Network,
     stores::{EmbeddedSettings, RedisSettings},
     transfer::{Direction, Ends, Transfer},
 };
@@ -69,10 +71,26 @@ pub struct Config {
     #[command(flatten)]
     pub embedded: EmbeddedSettings,
 
-    /// How exactly to follow the original where it is wrong for its users. Only "exact" exists so
-    /// far.
-    #[arg(long, env = "COMPAT", default_value = "exact")]
+    /// How exactly to follow the original where it is wrong for its users.
+    #[arg(long, env = "COMPAT", default_value = "safe")]
     pub compat: Compat,
+
+    /// Origins of pages on other hosts that may open sockets, each as scheme://host:port, separated by
+    /// commas; "*" allows all. The page of the same host always may, and on one machine a page on
+    /// any port. Only with COMPAT=safe: else all may.
+    #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN",
+        value_parser = origin)]
+    pub allowed_origins: Vec<String>,
+
+    /// Addresses or ranges of proxies before this server, as "10.0.0.0/8,…": their X-Forwarded-Host
+    /// counts as the host that the browser asked.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_name = "ADDRESS")]
+    pub trusted_proxies: Vec<Network>,
+
+    /// Whether browsers may send the session cookie over HTTPS only. Only with COMPAT=safe.
+    #[arg(long, env = "COOKIE_SECURE", default_value = "false", value_name = "BOOL",
+        action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub cookie_secure: bool,
 
     /// Folder of a client build that is served at "/" in the place of the built-in page.
     #[arg(long, env = "CLIENT_DIR", value_name = "DIR")]
@@ -197,10 +215,10 @@ pub enum StoreKind {
 /// The degree of compatibility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Compat {
-    /// As the original, weaknesses included.
+    /// As the original, weaknesses included: everybody signed in reads and writes every room.
     Exact,
-    /// Not built yet.
-    #[value(hide = true)]
+    /// Private rooms are private, nobody speaks for another, and a lost connection loses nothing.
+    /// The original's page and Node servers don't notice.
     Safe,
 }
 
@@ -230,9 +248,6 @@ impl Config {
     }
 
     fn resolve(&mut self) -> Result<(), String> {
-        if self.compat == Compat::Safe {
-            return Err("COMPAT=safe is not built yet; use COMPAT=exact (the default)".into());
-        }
         self.resolved = match (&self.port, self.port_argument.first()) {
             (Some(text), _) => {
                 let port = text.trim().parse::<u16>();
@@ -280,6 +295,19 @@ impl Config {
         let v4 = SocketAddr::from(([0, 0, 0, 0], self.resolved.port));
         let v6 = SocketAddr::from(([0u16; 8], self.resolved.port));
         if self.resolved.all_addresses { vec![v6, v4] } else { vec![v4] }
+    }
+}
+
+/// An origin as browsers send it: without a path, in lower case.
+fn origin(text: &str) -> Result<String, String> {
+    let origin = text.trim().trim_end_matches('/').to_ascii_lowercase();
+    let is_one = origin.split_once("://").is_some_and(|(scheme, host)| {
+        !scheme.is_empty() && !host.is_empty() && !host.contains('/')
+    });
+    if is_one || origin == "*" || origin == "null" {
+        Ok(origin)
+    } else {
+        Err("must be like https://chat.example, or *".into())
     }
 }
 
@@ -333,8 +361,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_is_refused_in_plain_words() {
-        let why = parse(&["--compat", "safe"], "").unwrap_err().to_string();
-        assert!(why.contains("not built yet"), "{why}");
+    fn safe_is_the_default() {
+        assert_eq!(parse(&[], "").unwrap().compat, Compat::Safe);
+        assert_eq!(parse(&[], "COMPAT=exact").unwrap().compat, Compat::Exact);
+        assert!(parse(&["--compat", "loose"], "").is_err());
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas() {
+        let config = parse(
+            &[],
+            "ALLOWED_ORIGINS=https://A.example/, http://b:1\nTRUSTED_PROXIES=::1,10.0.0.0/8",
+        );
+        let config = config.unwrap();
+        assert_eq!(config.allowed_origins, ["https://a.example", "http://b:1"]);
+        assert_eq!(config.trusted_proxies.len(), 2);
+        for bad in ["a.example", "https://", "https://a.example/chat"] {
+            assert!(parse(&["--allowed-origins", bad], "").is_err(), "{bad}");
+        }
+        assert!(parse(&["--trusted-proxies", "proxy"], "").is_err());
+        for (text, on) in [("1", true), ("true", true), ("off", false), ("0", false)] {
+            assert_eq!(parse(&["--cookie-secure", text], "").unwrap().cookie_secure, on, "{text}");
+        }
     }
 }

@@ -29,21 +29,30 @@ pub(super) const RULES: [(&str, &str, &str); 5] = [
 ];
 
 /// The secrets that sign session ids: the first signs, all are accepted.
-pub struct Secrets(Vec<Hmac<Sha256>>);
+pub struct Secrets {
+    keys: Vec<Hmac<Sha256>>,
+    attributes: &'static str,
+}
 
 impl Secrets {
     /// Secrets in order of preference.
     pub fn new(secrets: &[String]) -> Secrets {
         // HMAC takes a key of any length, so none is left out.
         let keyed = |secret: &String| Hmac::new_from_slice(secret.as_bytes()).ok();
-        Secrets(secrets.iter().filter_map(keyed).collect())
+        let keys = secrets.iter().filter_map(keyed).collect();
+        Secrets { keys, attributes: "; Path=/; HttpOnly" }
+    }
+
+    /// With other attributes behind the cookie's value than the original's.
+    pub fn with_attributes(self, attributes: &'static str) -> Secrets {
+        Secrets { attributes, ..self }
     }
 
     /// The `Set-Cookie` header that hands out a session id.
     pub fn set_cookie(&self, sid: &str) -> String {
-        let signature = self.0.first().map(|key| signature(key, sid)).unwrap_or_default();
+        let signature = self.keys.first().map(|key| signature(key, sid)).unwrap_or_default();
         let value = encode_component(&format!("{SIGNED}{sid}.{signature}"));
-        format!("{NAME}={value}; Path=/; HttpOnly")
+        format!("{NAME}={value}{}", self.attributes)
     }
 
     /// The session id that a request shows. `None` if it has no cookie or one that was not signed
@@ -59,7 +68,7 @@ impl Secrets {
         let value = value_of(&lines.join("; "))?;
         let (sid, given) = value.strip_prefix(SIGNED)?.rsplit_once('.')?;
         let right = |key| bool::from(signature(key, sid).as_bytes().ct_eq(given.as_bytes()));
-        let by = self.0.iter().position(right).filter(|_| !sid.is_empty())?;
+        let by = self.keys.iter().position(right).filter(|_| !sid.is_empty())?;
         Some((sid.to_owned(), by > 0))
     }
 }

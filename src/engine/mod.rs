@@ -33,6 +33,7 @@ use self::{
     frame::Frame,
     packet::Packet,
     polling::Cut,
+    query::Query,
     session::{Answer, End, Limits, Millis, Polled, Session, Step},
     socket::{Socket, Written},
     table::{Entry, Sid, Table, new_sid},
@@ -348,7 +349,7 @@ impl Engine {
 }
 
 /// Answers a request under `/socket.io/`. `client_dir` holds the browser client's files, if they
-/// are to be served.
+/// are to be served; `allow` says by the headers of a handshake whether it may open a session.
 ///
 /// # Errors
 /// When the connection is to be cut without an answer.
@@ -356,6 +357,7 @@ pub async fn handle(
     engine: Rc<Engine>,
     client_dir: Option<&Path>,
     request: Request<Incoming>,
+    allow: impl FnOnce(&HeaderMap) -> bool,
 ) -> Result<Response<Full<Bytes>>, Cut> {
     if let Some(dir) = client_dir {
         let uri = request.uri();
@@ -364,9 +366,10 @@ pub async fn handle(
             return Ok(file);
         }
     }
-    if upgrade::is_upgrade(request.headers()) {
-        Ok(engine.upgrade(request))
-    } else {
-        engine.polling(request).await
+    let is_upgrade = upgrade::is_upgrade(request.headers());
+    let opens = is_upgrade || Query::parse(request.uri().query()).sid.is_none();
+    if opens && !allow(request.headers()) {
+        return Ok(polling::forbidden());
     }
+    if is_upgrade { Ok(engine.upgrade(request)) } else { engine.polling(request).await }
 }

@@ -1,7 +1,13 @@
 //! One connection: HTTP/1.1 as Node.js speaks it, and who gets which request
 //! (`http-and-redis.md` section 1, `realtime.md` sections 1.1 and 1.7).
 
-use std::{convert::Infallible, pin::pin, rc::Rc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    pin::pin,
+    rc::Rc,
+    time::Duration,
+};
 
 use http_body_util::Either;
 use hyper::{
@@ -33,8 +39,11 @@ pub async fn serve(app: Rc<App>, stream: TcpStream, mut stopping: watch::Receive
     if let Err(why) = stream.set_nodelay(true) {
         tracing::debug!(%why, "TCP_NODELAY was refused");
     }
+    // A connection that is broken already is no trusted proxy's.
+    let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let from = stream.peer_addr().map_or(unspecified, |address| address.ip());
     let seen = stopping.clone();
-    let service = service_fn(move |request| dispatch(Rc::clone(&app), request, seen.clone()));
+    let service = service_fn(move |request| dispatch(Rc::clone(&app), request, from, seen.clone()));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
     builder.max_header_size(MAX_HEAD).title_case_headers(true);
@@ -61,12 +70,14 @@ pub async fn serve(app: Rc<App>, stream: TcpStream, mut stopping: watch::Receive
 async fn dispatch(
     app: Rc<App>,
     request: Request<Incoming>,
+    from: IpAddr,
     stopping: watch::Receiver<bool>,
 ) -> Result<Response<Body>, Abort> {
     let keep = keeps_alive(&request);
     let mut response = if request.uri().path().starts_with("/socket.io/") {
         let dir = app.config.engine_client_dir.as_deref();
-        let answer = engine::handle(app.engine.clone(), dir, request).await;
+        let allow = |headers: &HeaderMap| app.origins.allow(headers, from);
+        let answer = engine::handle(app.engine.clone(), dir, request, allow).await;
         answer.map_err(|_| Abort)?.map(Either::Left)
     } else if request.method() == Method::CONNECT {
         return Err(Abort);

@@ -15,8 +15,10 @@ pub enum Error {
     Invalid(&'static str),
     /// 400 in plain text.
     BadRequest,
-    /// 403 in plain text: not signed in, or not allowed.
+    /// 403 in plain text: not signed in.
     Forbidden,
+    /// 403 in JSON: signed in, but not allowed.
+    NotAllowed(&'static str),
     /// 404 in plain text.
     NotFound,
     /// 404 in JSON: wrong name or password.
@@ -42,6 +44,7 @@ impl Error {
             Error::Invalid(message) => (StatusCode::BAD_REQUEST, *message),
             Error::BadRequest => return Answer::status(StatusCode::BAD_REQUEST),
             Error::Forbidden => return Answer::status(StatusCode::FORBIDDEN),
+            Error::NotAllowed(message) => (StatusCode::FORBIDDEN, *message),
             Error::NotFound => return Answer::status(StatusCode::NOT_FOUND),
             Error::Credentials => (StatusCode::NOT_FOUND, "Invalid username or password"),
             Error::Slow => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),

@@ -40,6 +40,7 @@ use self::{
 };
 use crate::{
     app::App,
+    chat::user::id_of,
     contract::{
         routes::{self, Auth, Match, Route},
         uri::latin1,
@@ -83,6 +84,11 @@ impl Call<'_> {
     /// The user who is signed in, on routes that ask for one.
     fn user(&self) -> &Json {
         self.visitor.user().unwrap_or(&Json::Null)
+    }
+
+    /// Their id as text, if they have a usable one.
+    fn user_id(&self) -> Option<String> {
+        id_of(self.user())
     }
 }
 

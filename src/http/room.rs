@@ -18,10 +18,16 @@ pub(super) async fn post(app: &App, call: &Call<'_>) -> Result<Answer, Error> {
     }
     let room = format!("{}:{}", number_text(user1.min(user2)), number_text(user1.max(user2)));
     let (user1, user2) = (number_text(user1), number_text(user2));
-    if !app.policy.may_create_room(call.user(), &user1, &user2) {
-        return Err(Error::Forbidden);
+    if !app.policy.may_create_room(call.user_id().as_deref(), [&user1, &user2]) {
+        return Err(Error::NotAllowed("You may only make rooms of your own"));
+    }
+    if app.policy.room_needs_both()
+        && app.store.user_names([&user1, &user2]).await?.iter().any(Option::is_none)
+    {
+        return Err(Error::NotAllowed("There is no such user"));
     }
     let names = app.store.create_private_room(&user1, &user2, &room).await?;
+    app.chat.room_appeared(&room);
     let mut made = Object::default();
     made.insert("id", room.as_str().into());
     made.insert("names", names_json(names));

@@ -8,8 +8,8 @@ use crate::{
 };
 
 pub(super) async fn get(app: &App, call: &Call<'_>) -> Result<Answer, Error> {
-    if !app.policy.may_list_rooms(call.user(), &call.parameter) {
-        return Err(Error::Forbidden);
+    if !app.policy.may_list_rooms(call.user_id().as_deref(), &call.parameter) {
+        return Err(Error::NotAllowed("You may only see your own rooms"));
     }
     let mut rooms = Vec::new();
     for row in app.store.rooms_of(&call.parameter).await? {

@@ -7,9 +7,10 @@ use hyper::header::HeaderMap;
 use super::error::Error;
 use crate::{
     app::App,
-    contract::{cookie::new_sid, session::Session},
+    chat::user::id_of,
+    contract::{control::Control, cookie::new_sid, session::Session},
     js::Json,
-    store,
+    store::{self, Renewal},
 };
 
 /// Who asks.
@@ -18,6 +19,8 @@ pub struct Visitor {
     state: State,
     /// Its cookie was signed with an older secret.
     is_outdated: bool,
+    /// Somebody signed in with this request.
+    signed_in: bool,
 }
 
 enum State {
@@ -36,10 +39,12 @@ impl Visitor {
         if let Some((sid, is_outdated)) = app.secrets.signed(headers) {
             let stored = app.store.session_load(&sid).await?;
             if let Some(session) = stored.and_then(|text| Session::parse(&text)) {
-                return Ok(Visitor { session, state: State::Known(sid), is_outdated });
+                let state = State::Known(sid);
+                return Ok(Visitor { session, state, is_outdated, signed_in: false });
             }
         }
-        Ok(Visitor { session: Session::fresh(), state: State::New, is_outdated: false })
+        let (session, state) = (Session::fresh(), State::New);
+        Ok(Visitor { session, state, is_outdated: false, signed_in: false })
     }
 
     /// The user who is signed in.
@@ -47,17 +52,25 @@ impl Visitor {
         self.session.user()
     }
 
-    /// Signs a user in. The session keeps its id.
+    /// Signs a user in.
     pub fn sign_in(&mut self, user: Json) {
         self.session.set_user(user);
+        self.signed_in = true;
     }
 
-    /// Signs out: the session is no more. The browser keeps its cookie, which is good for nothing.
+    /// Signs out: the session is no more, and so are its sockets. The browser keeps its cookie, which
+    /// is good for nothing.
     pub async fn sign_out(&mut self, app: &App) -> store::Result<()> {
-        match std::mem::replace(&mut self.state, State::Gone) {
-            State::Known(sid) => app.store.session_delete(&sid, None).await,
-            State::New | State::Gone => Ok(()),
+        let State::Known(sid) = std::mem::replace(&mut self.state, State::Gone) else {
+            return Ok(());
+        };
+        if !app.policy.ends_sockets() {
+            return app.store.session_delete(&sid, None).await;
         }
+        let ended = Control::SessionEnded { sid: sid.clone() };
+        app.store.session_delete(&sid, app.chat.tell(&ended)).await?;
+        app.chat.session_changed(&ended);
+        Ok(())
     }
 
     /// Stores the session if it is new or was changed. Returns the id to hand out, if it is a new
@@ -72,12 +85,19 @@ impl Visitor {
 
     /// Returns the id if it is a new one: also when the old one vanished while somebody signed in,
     /// whose log-in must not be lost.
-    async fn store(self, app: &App) -> store::Result<Option<String>> {
+    async fn store(mut self, app: &App) -> store::Result<Option<String>> {
         if !self.session.must_be_stored() || matches!(self.state, State::Gone) {
             return Ok(None);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-        let stored = self.session.stored(u64::try_from(now).unwrap_or(0));
+        let now = u64::try_from(now).unwrap_or(0);
+        if self.signed_in && app.policy.renews_sessions() {
+            match std::mem::replace(&mut self.state, State::New) {
+                State::Known(sid) => return self.renew(app, sid, now).await.map(Some),
+                other => self.state = other,
+            }
+        }
+        let stored = self.session.stored(now);
         if let State::Known(sid) = &self.state {
             if stored.seconds == 0 {
                 return app.store.session_delete(sid, None).await.map(|()| None);
@@ -90,5 +110,25 @@ impl Visitor {
         let sid = new_sid();
         app.store.session_create(&sid, &stored.text, stored.seconds.max(1)).await?;
         Ok(Some(sid))
+    }
+
+    /// Gives the session of somebody who signed in a new id, so that nobody who knew the old one is
+    /// signed in with them. Sockets of whoever was signed in before end.
+    async fn renew(mut self, app: &App, old_sid: String, now: u64) -> store::Result<String> {
+        self.session.renew();
+        let mut document = self.session.stored(now);
+        document.seconds = document.seconds.max(1);
+        let sid = new_sid();
+        let renewed = Control::SessionRenewed {
+            sid: old_sid.clone(),
+            now: sid.clone(),
+            user: self.session.user().and_then(id_of).unwrap_or_default(),
+        };
+        let old_document = Session::leftover(now);
+        let tell = app.chat.tell(&renewed);
+        let renewal = Renewal { sid: sid.clone(), document, old_sid, old_document, tell };
+        app.store.session_renew(renewal).await?;
+        app.chat.session_changed(&renewed);
+        Ok(sid)
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::exit::Failure;
 use crate::{
     bus::{self, Subscription},
+    chat::policy::Policy,
     config::{Config, DEFAULT_SECRET, StoreKind},
     passwords::Passwords,
     store::{
@@ -74,8 +75,9 @@ async fn on_redis(config: &mut Config, passwords: &Passwords) -> Result<Started,
     let server_id = server_id(config, port);
     let process = format!("{server_id}:{:016x}", rand::random::<u64>());
     let store = Store::Redis(RedisStore::new(commands, ordered, &process));
-    let subscription =
-        bus::subscribe(client, timeout).await.map_err(|why| Failure::Store(why.to_string()))?;
+    let control = Policy::new(config.compat).ends_sockets();
+    let subscription = bus::subscribe(client, timeout, control).await;
+    let subscription = subscription.map_err(|why| Failure::Store(why.to_string()))?;
     Ok(Started { store, subscription: Some(subscription), listener, port, server_id })
 }
 

@@ -1,5 +1,5 @@
 //! The part of Socket.IO's protocol 5 that the chat uses: one namespace, events in and out, binary
-//! attachments, no acknowledgements (`realtime.md` section 7).
+//! attachments, acknowledgements of events (`realtime.md` section 7).
 
 pub mod packet;
 
@@ -35,7 +35,38 @@ pub fn connected(sid: &str) -> Frame {
     Frame::text(format!(r#"40{{"sid":"{sid}"}}"#).as_bytes())
 }
 
+/// The server takes a socket out of the namespace. A stock client does not come back by itself.
+pub fn disconnected() -> Frame {
+    Frame::text(b"41")
+}
+
+/// The acknowledgement with this number: `{"ok":true}`, or `{"message":…}` with the reason why not.
+pub fn acknowledgement(number: u64, refused: Option<&str>) -> Frame {
+    let mut out = format!("43{number}[").into_bytes();
+    match refused {
+        None => out.extend_from_slice(b"{\"ok\":true}"),
+        Some(why) => {
+            out.extend_from_slice(b"{\"message\":");
+            js::write_string(why, &mut out);
+            out.push(b'}');
+        }
+    }
+    out.push(b']');
+    Frame::text(&out)
+}
+
 /// The refusal of a namespace, with its name as sent (section 7.2).
 pub fn invalid_namespace(name: &str) -> Frame {
     Frame::text(format!(r#"44{name},{{"message":"Invalid namespace"}}"#).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acknowledgements_carry_their_number() {
+        assert_eq!(acknowledgement(7, None).payload(), br#"437[{"ok":true}]"#);
+        assert_eq!(acknowledgement(0, Some("no")).payload(), br#"430[{"message":"no"}]"#);
+    }
 }

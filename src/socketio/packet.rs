@@ -30,6 +30,8 @@ pub struct Event<'a> {
     pub namespace: &'a str,
     /// Whether the client wants an acknowledgement.
     pub wants_ack: bool,
+    /// The number of that acknowledgement. `None` if it is larger than any that a client gives.
+    pub ack: Option<u64>,
     /// Binary attachments that follow.
     pub attachments: usize,
     /// The name, then the arguments. Empty if there was no data.
@@ -56,7 +58,7 @@ pub fn parse(text: &str) -> Result<Packet<'_>, Malformed> {
         (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
     }
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let payload = &rest[digits..];
+    let (number, payload) = rest.split_at(digits);
     let data =
         if payload.is_empty() { None } else { Some(Json::parse(payload).map_err(|_| Malformed)?) };
     match (kind, data) {
@@ -72,7 +74,8 @@ pub fn parse(text: &str) -> Result<Packet<'_>, Malformed> {
                 }
                 Some(_) => return Err(Malformed),
             };
-            Ok(Packet::Event(Event { namespace, wants_ack: digits > 0, attachments, arguments }))
+            let (wants_ack, ack) = (digits > 0, number.parse().ok());
+            Ok(Packet::Event(Event { namespace, wants_ack, ack, attachments, arguments }))
         }
         (b'3' | b'6', None | Some(Json::Arr(_))) => Ok(Packet::Ignored),
         (b'4', None | Some(Json::Str(_) | Json::Obj(_))) => Ok(Packet::Ignored),
@@ -150,6 +153,18 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn acknowledgements_are_asked_for_by_number() {
+        let ack = |text| match parse(text) {
+            Ok(Packet::Event(event)) => (event.wants_ack, event.ack),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(ack("2[\"a\"]"), (false, None));
+        assert_eq!(ack("20[\"a\"]"), (true, Some(0)));
+        assert_eq!(ack("51-/x,17[\"a\"]"), (true, Some(17)));
+        assert_eq!(ack("299999999999999999999[\"a\"]"), (true, None));
     }
 
     #[test]

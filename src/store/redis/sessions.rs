@@ -70,7 +70,15 @@ impl RedisStore {
         let guess = found.text()?;
         let Some(user) = user_of(&document) else { return Ok(Some((document, Vec::new()))) };
         let rooms = if guess.as_deref() == Some(&*user) {
-            found.list()?.into_iter().map(text).collect()
+            found
+                .list()
+                .unwrap_or_else(|why| {
+                    tracing::warn!(%why, "the rooms of a user can't be read");
+                    Vec::new()
+                })
+                .into_iter()
+                .map(text)
+                .collect()
         } else {
             self.listed_rooms(&user).await?
         };

@@ -1,0 +1,98 @@
+//! What servers of ours tell one another on a channel of their own, in the form of the envelopes that
+//! they share with Node servers. None of it is ever a client's event.
+
+use super::envelope::{self, Incoming};
+use crate::js::{Json, Object};
+
+const ENDED: &str = "session.ended";
+const RENEWED: &str = "session.renewed";
+
+/// A session that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// Its user signed out.
+    SessionEnded {
+        /// Its id.
+        sid: String,
+    },
+    /// A user signed in; the session goes on under another id.
+    SessionRenewed {
+        /// The id that it had.
+        sid: String,
+        /// The id that it has now.
+        now: String,
+        /// The user's id.
+        user: String,
+    },
+}
+
+impl Control {
+    /// The text for the channel.
+    pub fn encode(&self, server_id: &str) -> Vec<u8> {
+        let mut data = Object::default();
+        let mut set = |name: &str, text: &str| data.insert(name, Json::from(text));
+        let event = match self {
+            Control::SessionEnded { sid } => {
+                set("sid", sid);
+                ENDED
+            }
+            Control::SessionRenewed { sid, now, user } => {
+                set("sid", sid);
+                set("now", now);
+                set("user", user);
+                RENEWED
+            }
+        };
+        envelope::encode(server_id, event, Json::from(data).to_text().as_bytes())
+    }
+
+    /// Reads a text from the channel. `None` if it is our own, or of a newer server that knows more.
+    pub fn decode(text: &[u8], own: &str) -> Option<Control> {
+        let Incoming::Foreign { event, data: Json::Obj(data) } = envelope::decode(text, own) else {
+            return None;
+        };
+        let text = |name| match data.get(name) {
+            Some(Json::Str(text)) => Some(text.to_lossy().into_owned()),
+            _ => None,
+        };
+        let sid = text("sid")?;
+        match &*event {
+            ENDED => Some(Control::SessionEnded { sid }),
+            RENEWED => {
+                Some(Control::SessionRenewed { sid, now: text("now")?, user: text("user")? })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (sid, now, user) = ("a\"b".to_owned(), "c".to_owned(), "1".to_owned());
+        for control in
+            [Control::SessionEnded { sid: sid.clone() }, Control::SessionRenewed { sid, now, user }]
+        {
+            let text = control.encode("10.0.0.5:4000");
+            assert_eq!(Control::decode(&text, "10.0.0.6:4000"), Some(control));
+            assert_eq!(Control::decode(&text, "10.0.0.5:4000"), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_ignored() {
+        for text in [
+            "",
+            "null",
+            r#"{"type":"session.ended"}"#,
+            r#"{"type":"session.ended","data":{"sid":5}}"#,
+            r#"{"type":"session.renewed","data":{"sid":"a","now":"b"}}"#,
+            r#"{"type":"later","data":{"sid":"a"}}"#,
+        ] {
+            assert_eq!(Control::decode(text.as_bytes(), "me"), None, "{text}");
+        }
+    }
+}
