@@ -221,6 +221,14 @@ const own = [
   ['embedded/transfer', 'redis', 'H7', MAY],
 ];
 
+// What COMPAT=safe repairs of the weaknesses that section 15 lists.
+const safe = [
+  ['safe/rest', 'rest', 'H15', MAY],
+  ['safe/session', 'session', 'H15', MAY],
+  ['safe/socket', 'socket', 'H15', MAY],
+  ['safe/cluster', 'cluster', 'H15', MAY],
+];
+
 // The original's own client, whose flows section 16 tells, and how its copy is got.
 const client = [
   ['browser/beside', 'browser', 'R9', MUST],
@@ -237,7 +245,7 @@ const client = [
   ['browser/talk', 'browser', 'R8', MUST],
 ];
 
-export const rows = [...http, ...engine, ...socket, ...cluster, ...wire, ...client, ...own];
+export const rows = [...http, ...engine, ...socket, ...cluster, ...wire, ...client, ...own, ...safe];
 
 /** Cases that drive the original's client, of which there may be no copy here (upstream-client/). */
 export const isOfClient = (file) => client.some(([name]) => name === file) && file !== 'browser/copy';
@@ -251,11 +259,12 @@ const BY_FOLDER = {
   original: ['redis', 'exact', 'faults', '!deviations'],
   page: ['page', 'start'],
   realtime: ['redis', 'exact'],
+  safe: ['safe', 'start', 'deviations'],
   wire: [],
 };
 const BY_FILE = {
   'http/redis-lost': ['faults', 'deviations'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['settings', 'start'], 'http/static': ['start'],
-  'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
+  'safe/cluster': ['redis'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
   'realtime/redis-chaos': ['faults'], 'realtime/slow-reader': ['start'], 'realtime/stop': ['faults'],
 };
 
