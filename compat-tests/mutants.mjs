@@ -41,7 +41,7 @@ export const mutants = [
   },
   {
     name: 'private', fault: 'a private message goes to everybody', cases: REALTIME, file: 'src/chat/messages.rs',
-    from: 'chat.emit(Audience::Room(&room), &frames);', to: 'let _ = &room;\n                chat.emit(Audience::EveryoneBut(None), &frames);',
+    from: 'chat.emit(&audience, None, &frames);', to: 'let _ = &audience;\n                chat.emit(&Audience::Everyone, None, &frames);',
   },
   {
     name: 'upgrade', fault: 'the upgrade to a WebSocket loses what was queued last', cases: REALTIME, file: 'src/engine/session.rs',

@@ -51,11 +51,10 @@ impl Chat {
         spawn_local(async move {
             match timeout(HOLD, chat.find(key)).await {
                 Ok(Some((identity, rooms))) => chat.found(key, identity, &rooms),
-                // It is gone for good.
                 Ok(None) => {}
                 Err(_) => chat.engine.end(key, End::Server),
             }
-            chat.looked_up();
+            chat.looked_up(key);
         });
     }
 
@@ -113,6 +112,7 @@ impl Chat {
         client.state = State::Outside;
         let gone = client.gone;
         drop(clients);
+        // One that is gone is forgotten when its look-up is over.
         if !gone {
             self.enter(key, rooms);
         }

@@ -123,7 +123,11 @@ impl Chat {
                     self.announce_room(&message).await
                 };
                 match self.until_told(look).await {
-                    Ok(show) => self.store_message(sender, &message, show),
+                    Ok(show) => {
+                        // What announced it to this server may have been missed.
+                        self.room_appeared(&message.room_id());
+                        self.store_message(sender, &message, show);
+                    }
                     Err(why) => self.refuse(&sender, events::MESSAGE, why),
                 }
             }

@@ -69,12 +69,19 @@ impl Chat {
     }
 
     /// A socket's look-up is over. After the last one nobody can miss a room.
-    pub(super) fn looked_up(&self) {
+    pub(super) fn looked_up(&self, key: Key) {
         let mut clients = self.clients.borrow_mut();
         clients.connecting -= 1;
         if clients.connecting == 0 {
             clients.appeared.clear();
         }
+        if let Some(client) = clients.by_key.get_mut(&key)
+            && client.state == State::Connecting
+        {
+            client.state = State::Outside;
+        }
+        drop(clients);
+        self.forget_if_done(key);
     }
 
     /// Whether it is known, without asking the store, that the sender may use the room.
