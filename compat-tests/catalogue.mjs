@@ -252,7 +252,7 @@ export const isOfClient = (file) => client.some(([name]) => name === file) && fi
 
 // What a target must be able to do for a file to be run at all (with `!`: must not), by folder, and more by file.
 const BY_FOLDER = {
-  browser: ['redis', 'exact', 'start', 'client-dir'],
+  browser: ['redis', 'start', 'client-dir'],
   cluster: ['redis', 'exact', 'faults'],
   embedded: ['embedded', 'start'],
   http: ['redis', 'exact'],
@@ -264,7 +264,7 @@ const BY_FOLDER = {
 };
 const BY_FILE = {
   'http/redis-lost': ['faults', 'deviations'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['settings', 'start'], 'http/static': ['start'],
-  'safe/cluster': ['redis'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
+  'browser/same': ['exact'], 'safe/cluster': ['redis'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
   'realtime/redis-chaos': ['faults'], 'realtime/slow-reader': ['start'], 'realtime/stop': ['faults'],
 };
 

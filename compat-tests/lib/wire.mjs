@@ -82,6 +82,13 @@ export function useWire() {
       return socket;
     },
 
+    /** Where presence is counted, the next socket of `person` is announced once `socket` is gone. */
+    async onlyOne(person, socket, witness) {
+      if (!has('safe')) return;
+      await socket.close();
+      await witness.next(wentOffline(person));
+    },
+
     message: (person, roomId, message, more = {}) => ({ from: person.id, date: (date += 1), message, roomId, ...more }),
 
     /** Joins, and waits for an echo that tells that it is done. */

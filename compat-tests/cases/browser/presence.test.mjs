@@ -23,7 +23,24 @@ useBackends((t) => {
     await again.leave();
   });
 
-  test('two tabs of one session hear the same, and one that closes takes the dot with it', LIMITS, async () => {
+  if (t.safe) test('two tabs of one session hear the same, and the person stays until the last one closes', LIMITS, async () => {
+    const watcher = await t.pages.user('Mary');
+    const first = await t.pages.user('Joe');
+    const second = await t.pages.further(first);
+    await say(first, 'from the first tab');
+    await message(second, 'from the first tab').waitFor();
+    await second.close();
+    await say(first, 'still here');
+    await message(watcher, 'still here', 'Joe').waitFor();
+    await onlineDot(watcher, 'Joe').waitFor();
+    await first.close();
+    await message(watcher, 'Joe left').waitFor();
+    await onlineDot(watcher, 'Joe').waitFor({ state: 'detached' });
+    const news = await texts(watcher);
+    assert.deepEqual(news.slice(news.indexOf('from the first tab')), ['from the first tab', 'still here', 'Joe left']);
+  });
+
+  if (!t.safe) test('two tabs of one session hear the same, and one that closes takes the dot with it', LIMITS, async () => {
     const watcher = await t.pages.user('Mary');
     const first = await t.pages.user('Joe');
     const second = await t.pages.further(first);

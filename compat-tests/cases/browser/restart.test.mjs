@@ -9,7 +9,23 @@ const LIMITS = { timeout: 60_000 };
 
 useBackends((t) => {
   for (const signal of ['SIGTERM', 'SIGKILL']) {
-    test(`after ${signal} and a new start the page comes back by itself, but hears its rooms only after a reload`, LIMITS, async () => {
+    if (t.safe) test(`after ${signal} and a new start the page comes back by itself, and hears its rooms`, LIMITS, async () => {
+      const page = await t.pages.user('Pablo');
+      await say(page, `before ${signal}`);
+      await message(page, `before ${signal}`).waitFor();
+      const { connects } = page.traffic;
+      await t.backend.restart({ signal });
+      await eventually(() => page.traffic.connects > connects && page.traffic.joined, 'it connects again');
+      await say(page, `after ${signal}`);
+      await message(page, `after ${signal}`).waitFor();
+      const mary = await enter(t.backend, 'Mary');
+      await message(page, 'Mary connected').waitFor();
+      await mary.say('0', `heard after ${signal}`);
+      await message(page, `heard after ${signal}`, 'Mary').waitFor();
+      await mary.leave();
+    });
+
+    if (!t.safe) test(`after ${signal} and a new start the page comes back by itself, but hears its rooms only after a reload`, LIMITS, async () => {
       const page = await t.pages.user('Pablo');
       await say(page, `before ${signal}`);
       await message(page, `before ${signal}`).waitFor();

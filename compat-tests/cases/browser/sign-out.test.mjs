@@ -22,7 +22,24 @@ useBackends((t) => {
     assert.equal((await texts(page)).at(-1), 'Still here after a reload');
   });
 
-  test('signing out ends the session, though not what another tab has open', LIMITS, async () => {
+  if (t.safe) test('signing out ends the session, and what another tab has open', LIMITS, async () => {
+    const watcher = await t.pages.user('Pablo');
+    const first = await t.pages.user('Alex');
+    const second = await t.pages.further(first);
+    await first.getByText('Log out').click();
+    await first.getByRole('button', { name: 'Sign in' }).waitFor();
+    await message(watcher, 'Alex left').waitFor();
+    await eventually(() => !second.traffic.joined, 'the other tab has been told');
+    await say(second, 'from a tab that is signed out');
+    await say(watcher, 'a moment later');
+    await message(watcher, 'a moment later').waitFor();
+    assert.equal(await message(watcher, 'from a tab that is signed out').count(), 0);
+    await second.reload();
+    await second.getByRole('button', { name: 'Sign in' }).waitFor();
+    assert.deepEqual([...first.traffic.refused, ...second.traffic.refused], []);
+  });
+
+  if (!t.safe) test('signing out ends the session, though not what another tab has open', LIMITS, async () => {
     const watcher = await t.pages.user('Pablo');
     const first = await t.pages.user('Alex');
     const second = await t.pages.further(first);

@@ -70,6 +70,20 @@ describe('rooms are for their members', () => {
   });
 });
 
+if (has('redis')) test('once known, membership costs a message no question', async () => {
+  const { a, room } = await three();
+  const socket = await t.socket(a);
+  const say = async (to, times) => {
+    for (let n = 0; n < times; n += 1) assert.deepEqual(await ask(socket, 'message', message(a, to, random())), OK);
+  };
+  for (const to of [room, '0']) await say(to, 1);
+  await t.redis.client.config('RESETSTAT');
+  for (const to of [room, '0']) await say(to, 20);
+  const stats = await t.redis.client.info('commandstats');
+  assert.match(stats, /^cmdstat_zadd:calls=40,/m);
+  for (const command of ['sismember', 'smembers', 'get', 'eval', 'hget', 'type']) assert.doesNotMatch(stats, new RegExp(`^cmdstat_${command}:`, 'm'));
+});
+
 test('nobody speaks for another: not stored, not heard, nobody comes online by it', async () => {
   const { a, b, room } = await three();
   const [atA, atB] = [await t.socket(a), await t.socket(b)];

@@ -10,8 +10,9 @@ const t = useWire();
 for (const version of Object.keys(versions)) {
   for (const transport of Object.keys(transports)) {
     test(`${version} by ${transport}`, { timeout: 30_000 }, async () => {
-      const { a, b, room, atB } = await t.pair();
+      const { a, b, room, atA, atB } = await t.pair();
       const witness = await t.witness();
+      await t.onlyOne(a, atA, witness);
       const client = stock(t.server.base, { version, transport, cookie: a.cookie });
       t.keep({ close: client.shut });
       await connected(client);

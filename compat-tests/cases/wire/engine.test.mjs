@@ -59,7 +59,7 @@ describe('polling', () => {
     assert.match((await client.get()).text, /^40\{"sid":"[\w-]+"\}$/);
   });
   test('a GET is held until there is something', async () => {
-    const client = await polling();
+    const client = await polling({ cookie: (await t.newcomer()).cookie });
     await client.post('40');
     await client.get();
     const waiting = client.get();

@@ -12,8 +12,9 @@ const t = useWire();
 
 if (existsSync(RUST_CLIENT)) for (const transport of ['websocket', 'polling', 'upgrading']) {
   test(`rust_socketio by ${transport}`, { timeout: 60_000 }, async () => {
-    const { a, b, room, atB } = await t.pair();
+    const { a, b, room, atA, atB } = await t.pair();
     const witness = await t.witness();
+    await t.onlyOne(a, atA, witness);
     const client = spawn(RUST_CLIENT, [t.server.base, transport, a.cookie, a.id, room, 'from Rust é😀\n"'], { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     let err = '';
