@@ -2,6 +2,8 @@
 #   docker build -t redis-chat-server .
 #   docker run -p 4000:4000 -e REDIS_ENDPOINT_URL=redis:6379 -v ./client/build:/client:ro \
 #     -e CLIENT_DIR=/client redis-chat-server
+# COMPAT=safe is the default. Behind a proxy that changes the Host header it needs ALLOWED_ORIGINS, or
+# TRUSTED_PROXIES; behind HTTPS set COOKIE_SECURE=true.
 # or, without a Redis:
 #   docker run -p 4000:4000 -e STORE=embedded -v chat-data:/data redis-chat-server
 FROM rust:1-slim-bookworm AS build
