@@ -32,16 +32,27 @@ function slow() {
 
 const LIMITS = { timeout: 60_000 };
 
-useBackends((t) => {
-  test('a page on a slow machine sends a second CONNECT, which the original takes for one more socket', LIMITS, async () => {
+/** A page that has sent two CONNECTs, and somebody who has watched it. That it does is likely, not certain. */
+async function twoConnects(t) {
+  for (let tries = 1; ; tries += 1) {
     const watcher = await enter(t.backend, 'Mary');
-    const seen = (event, username) =>
-      watcher.ws.frames.filter((frame) => String(frame).startsWith(`42["${event}"`) && frame.includes(`"username":"${username}"`)).length;
     const page = await t.pages.open({ init: slow });
     await submit(page, 'Pablo');
     await page.getByText('Log out').waitFor();
     await settled(page);
-    assert.equal(page.traffic.connects, 2);
+    if (page.traffic.connects === 2) return { watcher, page };
+    assert.ok(tries < 5, `the page sends ${page.traffic.connects} CONNECTs every time`);
+    await page.close();
+    await watcher.ws.next((frame) => String(frame).startsWith('42["user.disconnected"'));
+    await watcher.leave();
+  }
+}
+
+useBackends((t) => {
+  test('a page on a slow machine sends a second CONNECT, which the original takes for one more socket', LIMITS, async () => {
+    const { watcher, page } = await twoConnects(t);
+    const seen = (event, username) =>
+      watcher.ws.frames.filter((frame) => String(frame).startsWith(`42["${event}"`) && frame.includes(`"username":"${username}"`)).length;
     const times = t.node ? 2 : 1;
     await eventually(() => seen('user.connected', 'Pablo') >= times, 'the user has come');
     const joe = await enter(t.backend, 'Joe', '0');
