@@ -6,7 +6,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR := target
 BINARY := $(CARGO_TARGET_DIR)/release/redis-chat-server
 # What the tests need beside Rust, Node 20 and npm, as Debian packages: command=package.
-NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium pkg-config=pkg-config
+NEEDED := redis-server=redis-server redis-cli=redis-tools openssl=openssl chromium=chromium pkg-config=pkg-config strace=strace
 # Libraries likewise, as pkg-config knows them: rust_socketio, a client of the suite, wants OpenSSL.
 NEEDED_LIBRARIES := openssl=libssl-dev
 
