@@ -30,6 +30,11 @@ pub struct Passwords {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Busy;
 
+/// As many as there are cores but one, at least one.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).saturating_sub(1).max(1)
+}
+
 impl Passwords {
     /// Starts a thread for each core but one, at least one. `queue` is how many requests may wait.
     ///
@@ -38,8 +43,7 @@ impl Passwords {
     pub fn start(queue: usize) -> std::io::Result<Passwords> {
         let (sender, receiver) = mpsc::sync_channel::<Job>(queue);
         let receiver = Arc::new(Mutex::new(receiver));
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        for _ in 0..cores.saturating_sub(1).max(1) {
+        for _ in 0..threads() {
             let receiver = Arc::clone(&receiver);
             thread::Builder::new().name("bcrypt".into()).spawn(move || work(&receiver))?;
         }
@@ -151,17 +155,20 @@ mod tests {
         let passwords = Passwords::start(1).unwrap();
         let (block, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
-        let mut sent = 0;
-        loop {
-            let gate = Arc::clone(&gate);
-            let job: Job = Box::new(move || gate.lock().unwrap().recv().unwrap_or_default());
-            if passwords.queue.try_send(job).is_err() {
-                break;
-            }
-            sent += 1;
-            thread::sleep(std::time::Duration::from_millis(20));
+        let (started, has_started) = mpsc::channel();
+        let job = || -> Job {
+            let (gate, started) = (Arc::clone(&gate), started.clone());
+            Box::new(move || {
+                let _ = started.send(());
+                gate.lock().unwrap().recv().unwrap_or_default();
+            })
+        };
+        // One for each thread, which has it before the next comes, and one that waits.
+        for _ in 0..threads() {
+            assert!(passwords.queue.try_send(job()).is_ok());
+            has_started.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
         }
-        assert!(sent >= 2);
+        assert!(passwords.queue.try_send(job()).is_ok());
         assert_eq!(block_on(passwords.hash(vec![])), Err(Busy));
         drop(block);
     }
