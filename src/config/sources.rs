@@ -33,7 +33,7 @@ pub(super) fn read<P: Parser>(
             all.push(format!("--{long}={value}").into());
         }
     }
-    all.extend(args.into_iter().skip(1));
+    all.extend_from_slice(args.get(1..).unwrap_or_default());
     // What is set to nothing has its default, as the original's `||` has it.
     let command = command.mut_args(|arg| {
         let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());

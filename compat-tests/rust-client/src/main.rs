@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let [url, transport, cookie, user, room, text] = &arguments[..] else {
+    let arguments: Vec<String> = env::args().collect();
+    let [_, url, transport, cookie, user, room, text] = &arguments[..] else {
         fail("usage: rust-client <url> <transport> <cookie> <user id> <room> <text>")
     };
     let transport = match transport.as_str() {
