@@ -1,6 +1,6 @@
 //! Rooms and their messages (`http-and-redis.md` sections 2, 7 and 8).
 
-use redis::pipe;
+use redis::{Value, pipe};
 
 use super::{
     RedisStore,
@@ -111,7 +111,7 @@ impl RedisStore {
             ask.arg("LIMIT").arg(*skip).arg(most);
         }
         let mut replies = self.ask(&ask).await?;
-        Ok(rooms.iter().map(|_| replies.list().unwrap_or_default()).collect())
+        rooms.iter().map(|_| of_room(&mut replies, Replies::list)).collect()
     }
 
     pub(crate) async fn rooms_begun_after(&self, rooms: &[String], from: f64) -> Result<Vec<bool>> {
@@ -120,7 +120,8 @@ impl RedisStore {
             ask.cmd("ZCOUNT").arg(keys::room(room)).arg("-inf").arg(format!("({from}"));
         }
         let mut replies = self.ask(&ask).await?;
-        Ok(rooms.iter().map(|_| replies.int().is_ok_and(|count| count == 0)).collect())
+        let older = rooms.iter().map(|_| of_room(&mut replies, |r| r.int().map(Some)));
+        older.map(|older| Ok(older? == Some(0))).collect()
     }
 
     pub(crate) async fn preload(&self) -> Result<Preload> {
@@ -143,6 +144,19 @@ impl RedisStore {
         };
         Ok(RoomState { named, kind })
     }
+}
+
+/// The next reply, read by `read`; a default where the key holds no messages but something else. Any
+/// other refusal counts, so that what could not be read does not pass for empty.
+fn of_room<T: Default>(
+    replies: &mut Replies,
+    read: impl FnOnce(&mut Replies) -> Result<T>,
+) -> Result<T> {
+    let reply = replies.any();
+    if matches!(&reply, Value::ServerError(error) if error.code() == "WRONGTYPE") {
+        return Ok(T::default());
+    }
+    read(&mut Replies::new(vec![reply]))
 }
 
 /// The two users in the id of a private room: it must have exactly two parts.
