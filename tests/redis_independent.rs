@@ -84,7 +84,10 @@ fn a_commit_is_stored_and_announced() {
         };
         let (done, outcome) = oneshot::channel();
         store.commit(commit, Box::new(move |outcome| done.send(outcome).unwrap()));
-        assert_eq!(outcome.await.unwrap(), Outcome::Done { room_was_new: true });
+        assert_eq!(
+            outcome.await.unwrap(),
+            Outcome::Done { room_was_new: true, online_changed: Some(true) }
+        );
 
         let found: Vec<(Vec<u8>, f64)> =
             reader.zrange("room:1:2", 0, -1, None, false, None, true).await.unwrap();

@@ -1,27 +1,41 @@
 //! Connect and leave (`realtime.md` sections 7.1, 7.4, 8.1, 8.2, 8.6).
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use tokio::{task::spawn_local, time::timeout};
 
 use super::{
     Chat, Client, Clients, Identity, Parked, State,
-    policy::Audience,
     user::{User, id_of},
 };
 use crate::{
     contract::{events, session::Session},
     engine::{Key, session::End},
     socketio,
-    store::{
-        self, StoreError,
-        commit::{Commit, Outcome},
-    },
+    store::{self, Peeked, StoreError, commit::Commit},
 };
 
 /// How long a CONNECT waits for a store that is away. Then its connection is closed, so that the
 /// client tries again: after an error packet a stock client would not.
 const HOLD: Duration = Duration::from_secs(10);
+
+/// What is known of a socket when it connects.
+struct Found {
+    identity: Identity,
+    /// The rooms to put it into.
+    rooms: Vec<String>,
+    /// Until when its session lasts at least, if that was read.
+    lasts: Option<Instant>,
+}
+
+impl Found {
+    fn nobody() -> Found {
+        Found { identity: Identity::Anonymous, rooms: Vec::new(), lasts: None }
+    }
+}
 
 impl Chat {
     /// A CONNECT of the main namespace. A second one while joined has no effect.
@@ -50,7 +64,7 @@ impl Chat {
         let chat = self.clone();
         spawn_local(async move {
             match timeout(HOLD, chat.find(key)).await {
-                Ok(Some((identity, rooms))) => chat.found(key, identity, &rooms),
+                Ok(Some(found)) => chat.found(key, found),
                 Ok(None) => {}
                 Err(_) => chat.engine.end(key, End::Server),
             }
@@ -58,8 +72,8 @@ impl Chat {
         });
     }
 
-    /// Who a socket belongs to, and the rooms to put it into. Waits for a store that is away.
-    async fn find(&self, key: Key) -> Option<(Identity, Vec<String>)> {
+    /// Who a socket belongs to, and what its store knows of it. Waits for a store that is away.
+    async fn find(&self, key: Key) -> Option<Found> {
         loop {
             let (identity, sid) = {
                 let mut clients = self.clients.borrow_mut();
@@ -70,10 +84,10 @@ impl Chat {
             let found = match (&identity, sid) {
                 (Identity::User(user), _) => {
                     let rooms = self.store.listed_rooms(&user.id).await;
-                    rooms.map(|rooms| (identity.clone(), rooms))
+                    rooms.map(|rooms| Found { identity: identity.clone(), rooms, lasts: None })
                 }
                 (Identity::Unknown, Some(sid)) => self.find_session(&sid).await,
-                _ => Ok((Identity::Anonymous, Vec::new())),
+                _ => Ok(Found::nobody()),
             };
             let found = match found {
                 Ok(found) => found,
@@ -83,8 +97,10 @@ impl Chat {
                 }
                 Err(StoreError::Refused(why)) => {
                     tracing::warn!(why, "a session or its user's rooms can't be read");
-                    let nobody = matches!(identity, Identity::Unknown);
-                    (if nobody { Identity::Anonymous } else { identity }, Vec::new())
+                    match identity {
+                        Identity::Unknown => Found::nobody(),
+                        identity => Found { identity, ..Found::nobody() },
+                    }
                 }
             };
             if !self.clients.borrow().by_key.get(&key)?.look_again {
@@ -93,35 +109,43 @@ impl Chat {
         }
     }
 
-    async fn find_session(&self, sid: &str) -> store::Result<(Identity, Vec<String>)> {
-        let (document, rooms) = if self.policy.joins_for_them() {
-            self.store.session_peek_with_rooms(sid, user_of).await?.unzip()
+    async fn find_session(&self, sid: &str) -> store::Result<Found> {
+        let (document, rooms, lasts) = if self.policy.joins_for_them() {
+            match self.store.session_peek_with_rooms(sid, user_of).await? {
+                Some(Peeked { document, seconds, rooms }) => {
+                    let lasts = Instant::now().checked_add(Duration::from_secs(seconds));
+                    (Some(document), rooms, lasts)
+                }
+                None => return Ok(Found::nobody()),
+            }
         } else {
-            (self.store.session_peek(sid).await?, None)
+            (self.store.session_peek(sid).await?, Vec::new(), None)
         };
         let session = document.as_deref().and_then(Session::parse);
         let user = User::of(session.as_ref().and_then(Session::user));
         let identity = user.map_or(Identity::Anonymous, |user| Identity::User(Rc::new(user)));
-        Ok((identity, rooms.unwrap_or_default()))
+        Ok(Found { identity, rooms, lasts })
     }
 
-    fn found(self: &Rc<Self>, key: Key, identity: Identity, rooms: &[String]) {
+    fn found(self: &Rc<Self>, key: Key, found: Found) {
+        let Found { identity, rooms, lasts } = found;
         let mut clients = self.clients.borrow_mut();
         let Some(client) = clients.by_key.get_mut(&key) else { return };
         client.identity = identity;
         client.state = State::Outside;
+        client.session_lasts = lasts.or(client.session_lasts);
         let gone = client.gone;
         drop(clients);
         // One that is gone is forgotten when its look-up is over.
         if !gone {
-            self.enter(key, rooms);
+            self.enter(key, &rooms);
         }
     }
 
     /// Puts a socket into the namespace, and into these rooms. From its answer on it hears everybody,
     /// and its events count; nothing is sent to it before.
     fn enter(self: &Rc<Self>, key: Key, rooms: &[String]) {
-        let (user, arrives) = {
+        let (user, is_first) = {
             let mut guard = self.clients.borrow_mut();
             let clients = &mut *guard;
             let Some(client) = clients.by_key.get_mut(&key) else { return };
@@ -131,31 +155,39 @@ impl Chat {
             if hears {
                 clients.everyone.push(key);
             }
-            let mut arrives = false;
+            let mut is_first = false;
             if let Some(user) = &user {
                 clients.by_user.entry(user.id.clone()).or_default().push(key);
-                let is_first = clients.presence.came(&user.id);
-                arrives = is_first || !self.policy.counts_sockets();
+                is_first = clients.presence.came(user);
                 if self.policy.joins_for_them() {
                     self.join_own(clients, key, &user.id, rooms);
                 }
             }
-            (user, arrives)
+            (user, is_first)
         };
         self.engine.joined(key);
         self.engine.send(key, &socketio::connected(&self.socket_id()));
         let Some(user) = user else { return };
         let data = user.presence(true);
+        let arrives = is_first || !self.policy.counts_sockets();
         let announcement = self.announcement(events::USER_CONNECTED, &data);
-        let commit = Commit {
-            // Also with a further socket: another server may have taken the user out.
-            online: vec![user.id.clone()],
-            publish: announcement.filter(|_| arrives).into_iter().collect(),
-            ..Commit::default()
+        // Also with a further socket: another server may have taken the user out.
+        let commit = if self.counts_over_servers() {
+            Commit {
+                counted: Some(self.clients.borrow().presence.coming(&user, is_first)),
+                publish: announcement.into_iter().collect(),
+                ..Commit::default()
+            }
+        } else {
+            Commit {
+                online: vec![user.id.clone()],
+                publish: announcement.filter(|_| arrives).into_iter().collect(),
+                ..Commit::default()
+            }
         };
         self.commit(key, commit, move |chat, outcome| {
-            if arrives {
-                chat.show_presence(key, events::USER_CONNECTED, &data, outcome);
+            if chat.is_news(outcome, arrives) {
+                chat.show_presence(Some(key), &user.id, true, &data);
             }
         });
     }
@@ -209,20 +241,19 @@ impl Chat {
             return;
         }
         let data = user.presence(false);
+        let counted = self.counts_over_servers();
         let commit = Commit {
-            offline: Some(user.id.clone()),
+            offline: (!counted).then(|| user.id.clone()),
+            counted: counted.then(|| self.clients.borrow().presence.leaving(&user.id)),
             publish: self.announcement(events::USER_DISCONNECTED, &data).into_iter().collect(),
             ..Commit::default()
         };
+        let id = user.id.clone();
         self.commit(key, commit, move |chat, outcome| {
-            chat.show_presence(key, events::USER_DISCONNECTED, &data, outcome);
+            if chat.is_news(outcome, true) {
+                chat.show_presence(Some(key), &id, false, &data);
+            }
         });
-    }
-
-    fn show_presence(&self, key: Key, event: &str, data: &[u8], outcome: Outcome) {
-        if outcome != Outcome::Refused {
-            self.emit(&Audience::Everyone, Some(key), &[socketio::event(event, data)]);
-        }
     }
 
     /// Drops what is known of a client whose engine session ended, once nothing of it waits.

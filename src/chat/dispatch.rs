@@ -22,6 +22,7 @@ impl Application for Chat {
     fn opened(self: Rc<Self>, key: Key, headers: &HeaderMap) {
         let client = Client {
             session_id: self.secrets.sid(headers),
+            session_lasts: None,
             look_again: false,
             identity: Identity::Unknown,
             state: State::Outside,

@@ -10,18 +10,21 @@
 //! are stored once however often they were announced.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    hash::{BuildHasher, RandomState},
+    collections::{HashMap, HashSet},
     rc::Rc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::task::spawn_local;
 
-use super::{Chat, Identity, State, message};
+use super::{Chat, Identity, State, heard::Heard, message};
 use crate::{
     bus::BusEvent,
-    contract::{envelope, events},
+    contract::{
+        control::Control,
+        envelope::{self, Foreign, Incoming},
+        events,
+    },
     js::Json,
     store::{RoomRow, StoreError},
 };
@@ -74,7 +77,7 @@ struct Gap {
     /// The attempt to fill it that counts; an earlier one gives up.
     attempt: u64,
     /// What came after it.
-    waiting: Vec<(String, Json)>,
+    waiting: Vec<Foreign>,
     waiting_bytes: usize,
 }
 
@@ -94,49 +97,6 @@ impl Hearing {
     }
 }
 
-/// What was taken in lately, as digests.
-struct Heard {
-    keep: Duration,
-    hasher: RandomState,
-    counts: HashMap<u64, u32>,
-    order: VecDeque<(Instant, u64)>,
-    /// All that was taken in after this is remembered.
-    since: Instant,
-}
-
-impl Heard {
-    /// About 20 MB.
-    const MOST: usize = 500_000;
-
-    fn new(keep: Duration, now: Instant) -> Heard {
-        let (counts, order) = Default::default();
-        Heard { keep, hasher: RandomState::new(), counts, order, since: now }
-    }
-
-    /// During a gap nothing grows old.
-    fn note(&mut self, text: &[u8], now: Instant, in_gap: bool) {
-        let digest = self.hasher.hash_one(text);
-        self.order.push_back((now, digest));
-        *self.counts.entry(digest).or_default() += 1;
-        while let Some(&(when, digest)) = self.order.front()
-            && (self.order.len() > Self::MOST || (!in_gap && now - when > self.keep))
-        {
-            self.order.pop_front();
-            self.since = when;
-            if let Some(count) = self.counts.get_mut(&digest) {
-                *count -= 1;
-                if *count == 0 {
-                    self.counts.remove(&digest);
-                }
-            }
-        }
-    }
-
-    fn knows(&self, text: &[u8]) -> bool {
-        self.counts.contains_key(&self.hasher.hash_one(text))
-    }
-}
-
 /// What is remembered of a room that was shown.
 fn shown(room: &str) -> Vec<u8> {
     [b"show.room ".as_slice(), room.as_bytes()].concat()
@@ -152,11 +112,16 @@ impl Chat {
     pub fn hear(self: &Rc<Self>, event: BusEvent<'_>) {
         match event {
             BusEvent::Message(text) => self.foreign(text),
-            BusEvent::Control(text) => self.controlled(text),
+            BusEvent::Control(text) => {
+                if let Some(control) = Control::decode(text, &self.server_id) {
+                    self.control(&control);
+                }
+            }
             BusEvent::Up => {
                 let mut hearing = self.hearing.borrow_mut();
                 let Some(gap) = &mut hearing.gap else {
-                    return tracing::info!("announcements of other servers are heard");
+                    tracing::info!("announcements of other servers are heard");
+                    return self.look_who_is_online();
                 };
                 gap.attempt += 1;
                 spawn_local(self.clone().fill(gap.attempt));
@@ -179,24 +144,25 @@ impl Chat {
     }
 
     /// An announcement of another instance, or our own, which is ignored (section 9.2).
-    fn foreign(&self, text: &[u8]) {
-        let (event, data) = match envelope::decode(text, &self.server_id) {
-            envelope::Incoming::Own => return,
-            envelope::Incoming::Invalid(why) => {
+    fn foreign(self: &Rc<Self>, text: &[u8]) {
+        let foreign = match envelope::decode(text, &self.server_id) {
+            Incoming::Own => return,
+            Incoming::Invalid(why) => {
                 return tracing::warn!(why, "an announcement is ignored");
             }
-            envelope::Incoming::Foreign { event, data } => (event, data),
+            Incoming::Foreign(foreign) => foreign,
         };
         let mut hearing = self.hearing.borrow_mut();
         let Some(gap) = &mut hearing.gap else {
-            if !hearing.filled.take(&event, &data) {
-                drop(hearing);
-                self.deliver(&event, &data);
+            let known = hearing.filled.take(&foreign.event, &foreign.data);
+            drop(hearing);
+            if !known {
+                self.take_in(&foreign);
             }
             return;
         };
         gap.waiting_bytes += text.len();
-        gap.waiting.push((event, data));
+        gap.waiting.push(foreign);
         if gap.waiting_bytes > self.held_bytes {
             drop(hearing);
             tracing::error!("too much is announced to fill a gap before it: the gap stays");
@@ -244,17 +210,22 @@ impl Chat {
     }
 
     /// Ends the gap with what waited behind it.
-    fn close_gap(&self) {
+    fn close_gap(self: &Rc<Self>) {
         let mut hearing = self.hearing.borrow_mut();
         let Some(gap) = hearing.gap.take() else { return };
         hearing.filled.until = Some(Instant::now() + UNNOTICED);
         drop(hearing);
-        for (event, data) in gap.waiting {
-            let known = self.hearing.borrow_mut().filled.take(&event, &data);
+        for foreign in gap.waiting {
+            let known = self.hearing.borrow_mut().filled.take(&foreign.event, &foreign.data);
             if !known {
-                self.deliver(&event, &data);
+                self.take_in(&foreign);
             }
         }
+    }
+
+    fn take_in(self: &Rc<Self>, foreign: &Foreign) {
+        self.deliver(&foreign.event, &foreign.data);
+        self.heard_of_user(foreign);
     }
 
     async fn fill_once(&self, attempt: u64) -> Result<(), Ended> {
@@ -276,7 +247,9 @@ impl Chat {
                 }
             }
         }
-        Ok(())
+        // Before what waits, which is newer.
+        self.show_who_is_online().await?;
+        self.missing_from(attempt).map(|_| ())
     }
 
     /// The lowest date of what may be missing, unless another attempt has begun.
@@ -349,36 +322,5 @@ enum Ended {
 impl From<StoreError> for Ended {
     fn from(why: StoreError) -> Ended {
         Ended::Store(why)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_heard_is_remembered_for_its_time() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut heard = Heard::new(Duration::from_secs(10), start);
-        heard.note(b"one", at(1), false);
-        heard.note(b"two", at(5), false);
-        heard.note(b"one", at(8), false);
-        heard.note(b"new", at(12), false);
-        assert!(heard.knows(b"one") && heard.knows(b"two") && !heard.knows(b"other"));
-        assert_eq!(heard.since, at(1));
-        heard.note(b"new", at(16), false);
-        assert!(heard.knows(b"one") && !heard.knows(b"two"));
-        assert_eq!(heard.since, at(5));
-    }
-
-    #[test]
-    fn in_a_gap_nothing_grows_old() {
-        let start = Instant::now();
-        let mut heard = Heard::new(Duration::from_secs(10), start);
-        heard.note(b"one", start, false);
-        heard.note(b"two", start + Duration::from_secs(100), true);
-        assert!(heard.knows(b"one"));
-        assert_eq!(heard.since, start);
     }
 }

@@ -228,7 +228,10 @@ impl Chat {
                 chat.clients.borrow_mut().known.remove(&id);
                 chat.answer_refused(key, sender.ack, "The message could not be stored");
             }
-            Outcome::Done { room_was_new } => {
+            Outcome::Done { room_was_new, online_changed } => {
+                if online_changed == Some(true) && chat.counts_over_servers() {
+                    chat.is_back(&sender.user);
+                }
                 if let Some(show) = show {
                     chat.show_room(key, &id, &show);
                 } else if room_was_new && was_known {

@@ -9,8 +9,11 @@ mod answer;
 mod connect;
 mod dispatch;
 mod gap;
+mod heard;
+mod leases;
 pub mod message;
 mod messages;
+mod online;
 pub mod policy;
 pub mod presence;
 mod rooms;
@@ -21,7 +24,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet, VecDeque},
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::time::sleep;
@@ -29,7 +32,9 @@ use tokio::time::sleep;
 use self::{
     answer::{Refusals, Sender},
     gap::Hearing,
+    leases::Lease,
     message::Message,
+    online::Told,
     policy::{Audience, Policy},
     presence::Presence,
     user::User,
@@ -91,6 +96,8 @@ struct Client {
     /// The signed session id of its cookie, or the one that its session has now; none for an
     /// anonymous socket.
     session_id: Option<String>,
+    /// Until then its session does not end of itself, so that one that is gone was ended.
+    session_lasts: Option<Instant>,
     /// Its session changed while it was looked up, so that what was found does not count.
     look_again: bool,
     identity: Identity,
@@ -137,6 +144,8 @@ pub struct Chat {
     room_bytes: usize,
     clients: RefCell<Clients>,
     hearing: RefCell<Hearing>,
+    told: RefCell<Told>,
+    lease: Lease,
     /// Bytes of the messages that are parked.
     parked_bytes: Cell<usize>,
     refusals: Refusals,
@@ -164,6 +173,8 @@ impl Chat {
             room_bytes: config.room_bytes,
             clients: RefCell::default(),
             hearing: RefCell::new(Hearing::new(config.catchup_skew)),
+            told: RefCell::default(),
+            lease: Lease::new(config.presence_lease),
             parked_bytes: Cell::new(0),
             refusals: Refusals::default(),
         });

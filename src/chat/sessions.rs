@@ -1,7 +1,11 @@
 //! What becomes of sockets when their session changes (`http-and-redis.md` section 6): they end with
 //! it, on all servers of ours. On the original they go on as who they were.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    collections::HashSet,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use tokio::{task::spawn_local, time::sleep};
 
@@ -9,7 +13,7 @@ use super::{Chat, Identity, State};
 use crate::{
     contract::control::Control,
     engine::{Key, session::End},
-    socketio,
+    socketio, store,
 };
 
 /// From the farewell to the end of the connection: a client that polls may be between two requests.
@@ -21,19 +25,44 @@ impl Chat {
         self.store.is_shared().then(|| control.encode(&self.server_id))
     }
 
-    /// A message of another server of ours.
-    pub fn controlled(self: &Rc<Self>, text: &[u8]) {
-        if let Some(control) = Control::decode(text, &self.server_id) {
-            self.session_changed(&control);
+    /// What another server of ours tells, or this one itself: does what it means for who is here.
+    pub fn control(self: &Rc<Self>, control: &Control) {
+        let presence = || std::cell::RefMut::map(self.clients.borrow_mut(), |c| &mut c.presence);
+        match control {
+            Control::SessionEnded { sid } => self.session_changed(sid, None, None),
+            Control::SessionRenewed { sid, now, user } => {
+                self.session_changed(sid, Some(now), Some(user));
+            }
+            Control::LeaseBegun { server } => presence().counts(server),
+            Control::LeaseEnded { server } => presence().counts_no_more(server),
+            Control::PresenceRebuilt => {
+                presence().forget_others();
+                let here = presence().here();
+                here.iter().for_each(|user| self.put_back(user));
+            }
         }
     }
 
-    /// Does what a change of a session means for its sockets here.
-    pub fn session_changed(self: &Rc<Self>, control: &Control) {
-        let (sid, now, user) = match control {
-            Control::SessionEnded { sid } => (sid, None, None),
-            Control::SessionRenewed { sid, now, user } => (sid, Some(now), Some(user)),
+    /// Ends the sockets whose sessions are gone: somebody has signed out where it was not told, such as
+    /// on a server of the original.
+    pub(super) async fn end_lost_sessions(self: &Rc<Self>) -> store::Result<()> {
+        let now = Instant::now();
+        let sids: HashSet<String> = {
+            let clients = self.clients.borrow();
+            let watched = clients.by_key.values().filter(|client| {
+                matches!((&client.identity, client.state), (Identity::User(_), State::Joined(_)))
+                    && client.session_lasts.is_some_and(|until| now < until)
+            });
+            watched.filter_map(|client| client.session_id.clone()).collect()
         };
+        let sids: Vec<String> = sids.into_iter().collect();
+        for sid in self.store.sessions_gone(&sids).await? {
+            self.session_changed(&sid, None, None);
+        }
+        Ok(())
+    }
+
+    fn session_changed(self: &Rc<Self>, sid: &String, now: Option<&String>, user: Option<&String>) {
         let mut ended = Vec::new();
         for (key, client) in &mut self.clients.borrow_mut().by_key {
             if client.session_id.as_ref() != Some(sid) {

@@ -143,6 +143,11 @@ pub struct Config {
     #[arg(long, env = "CATCHUP_SKEW", default_value = "120", value_name = "SECONDS", value_parser = seconds)]
     pub catchup_skew: Duration,
 
+    /// Seconds after which the users of a killed server are taken to be offline, as the other servers see
+    /// it; a third of it more may pass until they do. With COMPAT=safe on Redis.
+    #[arg(long, env = "PRESENCE_LEASE", default_value = "9", value_name = "SECONDS", value_parser = seconds)]
+    pub presence_lease: Duration,
+
     /// Log-ins and registrations that may wait for their turn at bcrypt; past it they get a 503.
     #[arg(long, env = "PASSWORD_QUEUE", default_value_t = 256, value_name = "COUNT")]
     pub password_queue: usize,

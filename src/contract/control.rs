@@ -1,13 +1,16 @@
 //! What servers of ours tell one another on a channel of their own, in the form of the envelopes that
 //! they share with Node servers. None of it is ever a client's event.
 
-use super::envelope::{self, Incoming};
+use super::envelope::{self, Foreign, Incoming};
 use crate::js::{Json, Object};
 
 const ENDED: &str = "session.ended";
 const RENEWED: &str = "session.renewed";
+const LEASE_BEGUN: &str = "lease.begun";
+const LEASE_ENDED: &str = "lease.ended";
+const REBUILT: &str = "presence.rebuilt";
 
-/// A session that is not what it was.
+/// What one server of ours tells the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
     /// Its user signed out.
@@ -24,6 +27,18 @@ pub enum Control {
         /// The user's id.
         user: String,
     },
+    /// A server holds a lease from now on, and counts.
+    LeaseBegun {
+        /// Its name in announcements.
+        server: String,
+    },
+    /// A server holds no lease any more.
+    LeaseEnded {
+        /// Its name in announcements.
+        server: String,
+    },
+    /// There are no servers without a lease any more, and the online set is what the leases say.
+    PresenceRebuilt,
 }
 
 impl Control {
@@ -42,27 +57,42 @@ impl Control {
                 set("user", user);
                 RENEWED
             }
+            Control::LeaseBegun { server } => {
+                set("server", server);
+                LEASE_BEGUN
+            }
+            Control::LeaseEnded { server } => {
+                set("server", server);
+                LEASE_ENDED
+            }
+            Control::PresenceRebuilt => REBUILT,
         };
         envelope::encode(server_id, event, Json::from(data).to_text().as_bytes())
     }
 
     /// Reads a text from the channel. `None` if it is our own, or of a newer server that knows more.
     pub fn decode(text: &[u8], own: &str) -> Option<Control> {
-        let Incoming::Foreign { event, data: Json::Obj(data) } = envelope::decode(text, own) else {
+        let Incoming::Foreign(Foreign { event, data: Json::Obj(data), .. }) =
+            envelope::decode(text, own)
+        else {
             return None;
         };
         let text = |name| match data.get(name) {
             Some(Json::Str(text)) => Some(text.to_lossy().into_owned()),
             _ => None,
         };
-        let sid = text("sid")?;
-        match &*event {
-            ENDED => Some(Control::SessionEnded { sid }),
-            RENEWED => {
-                Some(Control::SessionRenewed { sid, now: text("now")?, user: text("user")? })
-            }
-            _ => None,
-        }
+        Some(match &*event {
+            ENDED => Control::SessionEnded { sid: text("sid")? },
+            RENEWED => Control::SessionRenewed {
+                sid: text("sid")?,
+                now: text("now")?,
+                user: text("user")?,
+            },
+            LEASE_BEGUN => Control::LeaseBegun { server: text("server")? },
+            LEASE_ENDED => Control::LeaseEnded { server: text("server")? },
+            REBUILT => Control::PresenceRebuilt,
+            _ => return None,
+        })
     }
 }
 
@@ -73,9 +103,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let (sid, now, user) = ("a\"b".to_owned(), "c".to_owned(), "1".to_owned());
-        for control in
-            [Control::SessionEnded { sid: sid.clone() }, Control::SessionRenewed { sid, now, user }]
-        {
+        let server = "10.0.0.7:4000".to_owned();
+        for control in [
+            Control::SessionEnded { sid: sid.clone() },
+            Control::SessionRenewed { sid, now, user },
+            Control::LeaseBegun { server: server.clone() },
+            Control::LeaseEnded { server },
+            Control::PresenceRebuilt,
+        ] {
             let text = control.encode("10.0.0.5:4000");
             assert_eq!(Control::decode(&text, "10.0.0.6:4000"), Some(control));
             assert_eq!(Control::decode(&text, "10.0.0.5:4000"), None);
@@ -90,6 +125,7 @@ mod tests {
             r#"{"type":"session.ended"}"#,
             r#"{"type":"session.ended","data":{"sid":5}}"#,
             r#"{"type":"session.renewed","data":{"sid":"a","now":"b"}}"#,
+            r#"{"type":"lease.begun","data":{}}"#,
             r#"{"type":"later","data":{"sid":"a"}}"#,
         ] {
             assert_eq!(Control::decode(text.as_bytes(), "me"), None, "{text}");

@@ -30,14 +30,20 @@ pub enum Incoming {
     /// Our own, which every instance hears too: to be ignored.
     Own,
     /// Another instance's event.
-    Foreign {
-        /// The event's name; never a reserved one.
-        event: String,
-        /// Its data; `null` if there was none.
-        data: Json,
-    },
+    Foreign(Foreign),
     /// What can't be an announcement, with the reason. The original ends on most of these.
     Invalid(&'static str),
+}
+
+/// An event of another instance.
+#[derive(Debug, PartialEq)]
+pub struct Foreign {
+    /// The instance's name; empty if it has none that is a text.
+    pub server: String,
+    /// The event's name; never a reserved one.
+    pub event: String,
+    /// Its data; `null` if there was none.
+    pub data: Json,
 }
 
 /// Reads an envelope. `own` is this instance's name.
@@ -52,9 +58,11 @@ pub fn decode(text: &[u8], own: &str) -> Incoming {
     let Ok(Json::Obj(mut envelope)) = Json::parse(&text) else {
         return Incoming::Invalid("not a JSON object");
     };
-    if matches!(envelope.get("serverId"), Some(Json::Str(id)) if id.as_str() == Some(own)) {
-        return Incoming::Own;
-    }
+    let server = match envelope.get("serverId") {
+        Some(Json::Str(id)) if id.as_str() == Some(own) => return Incoming::Own,
+        Some(Json::Str(id)) => id.to_lossy().into_owned(),
+        _ => String::new(),
+    };
     let event = match envelope.get("type") {
         Some(Json::Str(event)) => event.to_lossy().into_owned(),
         _ => return Incoming::Invalid("its type is not a string"),
@@ -62,7 +70,8 @@ pub fn decode(text: &[u8], own: &str) -> Incoming {
     if events::RESERVED.contains(&event.as_str()) {
         return Incoming::Invalid("its type is a reserved name");
     }
-    Incoming::Foreign { event, data: envelope.remove("data").unwrap_or(Json::Null) }
+    let data = envelope.remove("data").unwrap_or(Json::Null);
+    Incoming::Foreign(Foreign { server, event, data })
 }
 
 #[cfg(test)]
@@ -77,11 +86,13 @@ mod tests {
 
     #[test]
     fn table_of_incoming_envelopes() {
-        let foreign = |event: &str, data| Incoming::Foreign { event: event.into(), data };
+        let foreign = |server: &str, event: &str, data| {
+            Incoming::Foreign(Foreign { server: server.into(), event: event.into(), data })
+        };
         let read = |text: &str| decode(text.as_bytes(), "me");
         assert_eq!(read(r#"{"serverId":"me","type":"message","data":1}"#), Incoming::Own);
-        assert_eq!(read(r#"{"serverId":"x","type":"nodata"}"#), foreign("nodata", Json::Null));
-        assert_eq!(read(r#"{"type":"","data":true}"#), foreign("", Json::Bool(true)));
+        assert_eq!(read(r#"{"serverId":"x","type":"nodata"}"#), foreign("x", "nodata", Json::Null));
+        assert_eq!(read(r#"{"type":"","data":true}"#), foreign("", "", Json::Bool(true)));
         for bad in
             ["", "null", "5", "[]", "{bad", r#"{"type":5}"#, r#"{"type":"disconnect"}"#, "{}"]
         {

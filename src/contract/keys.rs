@@ -51,3 +51,15 @@ pub fn session(sid: impl Display) -> String {
 pub fn journal(instance: impl Display) -> String {
     format!("rs:journal:{instance}")
 }
+
+/// Sorted set, ours alone: the processes that hold a lease, by the time of Redis in milliseconds at which
+/// it ends.
+pub const LEASES: &str = "rs:leases";
+/// What the key of a process's users begins with.
+pub const HELD: &str = "rs:held:";
+
+/// Hash, ours alone: the users who have sockets on one server process, and what is announced of each if
+/// that is killed.
+pub fn held(process: impl Display) -> String {
+    format!("{HELD}{process}")
+}

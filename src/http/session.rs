@@ -69,7 +69,7 @@ impl Visitor {
         }
         let ended = Control::SessionEnded { sid: sid.clone() };
         app.store.session_delete(&sid, app.chat.tell(&ended)).await?;
-        app.chat.session_changed(&ended);
+        app.chat.control(&ended);
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Visitor {
         let tell = app.chat.tell(&renewed);
         let renewal = Renewal { sid: sid.clone(), document, old_sid, old_document, tell };
         app.store.session_renew(renewal).await?;
-        app.chat.session_changed(&renewed);
+        app.chat.control(&renewed);
         Ok(sid)
     }
 }

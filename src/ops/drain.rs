@@ -57,6 +57,9 @@ pub async fn run(
     let _ = accepting.await;
     app.engine.end_all();
     let settled = timeout(app.config.drain_timeout, app.chat.until_settled()).await;
+    if settled.is_ok() {
+        let _ = timeout(LAST_ANSWERS, app.chat.end_lease()).await;
+    }
     // Each connection that serves HTTP holds a receiver until its last answer is out.
     let _ = timeout(LAST_ANSWERS, stop.closed()).await;
     sleep(FAREWELL).await;

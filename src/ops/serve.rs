@@ -36,6 +36,8 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     if let Some(subscription) = subscription {
         let chat = app.chat.clone();
         spawn_local(bus::run(subscription, move |event| chat.hear(event)));
+        app.chat.renew_lease().await;
+        spawn_local(app.chat.clone().keep_lease());
     }
     let (stop, stopping) = watch::channel(false);
     let accepting = spawn_local(accept(app.clone(), listener, stopping));

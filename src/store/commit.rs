@@ -9,11 +9,36 @@ pub struct Commit {
     pub online: Vec<String>,
     /// A user id that is taken out of the online set.
     pub offline: Option<String>,
+    /// A user who comes or leaves, in a store with leases. Then `publish` is announced only if that
+    /// changes the online set.
+    pub counted: Option<Counted>,
     /// A message that is stored.
     pub message: Option<StoredMessage>,
     /// Envelopes for the other instances, in order, published after the writes. A store in a file
     /// serves one process, so there they go nowhere.
     pub publish: Vec<Vec<u8>>,
+}
+
+/// A user who comes to this server or leaves it, which holds a lease (`store::redis::leases`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counted {
+    /// A socket of theirs came.
+    Came {
+        /// The user's id.
+        user: String,
+        /// The data that is announced if this server is killed.
+        farewell: Vec<u8>,
+        /// It is their only one, as far as this server knows: it is news also if a dead server of the
+        /// original has left the user in the set.
+        is_first: bool,
+    },
+    /// Their last socket left.
+    Left {
+        /// The user's id.
+        user: String,
+        /// They stay, since a server without a lease has them.
+        elsewhere: bool,
+    },
 }
 
 /// A message on its way into a room.
@@ -33,7 +58,12 @@ impl Commit {
         let message =
             self.message.as_ref().map_or(0, |m| m.room.len() + m.score.len() + m.member.len());
         let ids = self.online.iter().chain(&self.offline).map(String::len).sum::<usize>();
-        message + ids + self.publish.iter().map(Vec::len).sum::<usize>()
+        let counted = match &self.counted {
+            Some(Counted::Came { user, farewell, .. }) => user.len() + farewell.len(),
+            Some(Counted::Left { user, .. }) => user.len(),
+            None => 0,
+        };
+        message + ids + counted + self.publish.iter().map(Vec::len).sum::<usize>()
     }
 }
 
@@ -41,10 +71,13 @@ impl Commit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Stored and announced. `room_was_new` if the message's room had neither a name nor messages
-    /// before it.
+    /// before it. `online_changed` if users were put into the online set who were not in it, or the
+    /// change of a counted one was one.
     Done {
         /// Whether the message made its room.
         room_was_new: bool,
+        /// Whether the online set was changed; `None` if it was not to be, or that is not known.
+        online_changed: Option<bool>,
     },
     /// The store refused: nothing was stored or announced. The reason is in the log.
     Refused,

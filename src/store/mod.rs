@@ -3,6 +3,7 @@
 //! Not a trait of Redis commands: that would force every other backend to emulate Redis.
 
 pub mod commit;
+mod data;
 pub mod embedded;
 pub mod record;
 pub mod redis;
@@ -11,7 +12,9 @@ pub mod seed;
 use std::fmt;
 
 use self::commit::{Commit, Then};
-use crate::contract::session::Stored;
+pub use self::data::{
+    Login, Peeked, Preload, Registration, Renewal, RoomKind, RoomRow, RoomState, User,
+};
 
 /// Why a verb could not be done.
 #[derive(Debug, Clone)]
@@ -35,98 +38,6 @@ impl std::error::Error for StoreError {}
 
 /// What a verb returns.
 pub type Result<T> = std::result::Result<T, StoreError>;
-
-/// What the log-in of a known name needs (`http-and-redis.md` section 2, `/login`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The text after the last `:` of the value of `username:<name>`.
-    pub id: String,
-    /// The bcrypt hash, if the user's hash has one.
-    pub password_hash: Option<String>,
-}
-
-/// The outcome of a registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Registration {
-    /// A new user with this id.
-    Created(i64),
-    /// Somebody has the name already; nothing was written.
-    Taken,
-}
-
-/// A user as `/users` shows one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// Absent if the user's hash has no such field.
-    pub username: Option<String>,
-    /// Whether the id is in `online_users`.
-    pub online: bool,
-}
-
-/// A room in a user's list. Rooms that have neither a name nor messages are left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RoomRow {
-    /// A room with a name of its own.
-    Named {
-        /// Room id.
-        id: String,
-        /// The name.
-        name: String,
-    },
-    /// A private room: the names of the users that the two parts of its id stand for.
-    Private {
-        /// Room id.
-        id: String,
-        /// The users' names, in the order of the id; `None` for an unknown user.
-        names: [Option<String>; 2],
-    },
-    /// A room without a name whose id has not exactly two parts: the whole answer is a 400.
-    Malformed,
-}
-
-/// The general room as `/room/0/preload` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preload {
-    /// The room's name; `None` if the key is absent.
-    pub name: Option<String>,
-    /// Up to 21 stored members, newest first.
-    pub messages: Vec<Vec<u8>>,
-}
-
-/// A session under a new id, and what stays under the old one.
-#[derive(Debug, Clone)]
-pub struct Renewal {
-    /// The new id.
-    pub sid: String,
-    /// The document under it.
-    pub document: Stored,
-    /// The old id.
-    pub old_sid: String,
-    /// The document under it from now on.
-    pub old_document: Stored,
-    /// What the other servers of ours are told, if anything.
-    pub tell: Option<Vec<u8>>,
-}
-
-/// What there is of a room, as the realtime side needs to know before it stores a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoomState {
-    /// Whether the room has a name key. Only its existence counts, not its content.
-    pub named: bool,
-    /// What stands under the room's own key.
-    pub kind: RoomKind,
-}
-
-/// What stands under a room's own key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoomKind {
-    /// Nothing: no message was stored yet.
-    Absent,
-    /// Messages.
-    SortedSet,
-    /// Something else: messages can be neither read nor stored.
-    Other,
-}
 
 /// The store in use. Cheap to clone.
 ///
@@ -162,6 +73,14 @@ impl Store {
     /// Whether other servers may use the same store, so that there is somebody to announce things to.
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Redis(_))
+    }
+
+    /// Who is online, counted over the servers that share the store.
+    pub fn leases(&self) -> Option<&redis::leases::Leases> {
+        match self {
+            Self::Redis(redis) => Some(redis.leases()),
+            Self::Embedded(_) => None,
+        }
     }
 
     /// Number of ordered writes that wait or are under way.
@@ -223,16 +142,25 @@ impl Store {
         }
     }
 
-    /// The document of a session, its life as it is, with the ids of the rooms in the list of its user:
-    /// of the one whom `user_of` finds in the document. One round trip unless that is an odd one.
+    /// A session, its life as it is, with the ids of the rooms in the list of its user: of the one whom
+    /// `user_of` finds in the document. One round trip unless that is an odd one.
     pub async fn session_peek_with_rooms(
         &self,
         sid: &str,
         user_of: fn(&[u8]) -> Option<String>,
-    ) -> Result<Option<(Vec<u8>, Vec<String>)>> {
+    ) -> Result<Option<Peeked>> {
         match self {
             Self::Redis(store) => store.session_peek_with_rooms(sid, user_of).await,
             Self::Embedded(store) => store.session_peek_with_rooms(sid, user_of).await,
+        }
+    }
+
+    /// Those of the sessions that are gone, but none if all data is gone. A file's sessions end here alone,
+    /// which is known.
+    pub async fn sessions_gone(&self, sids: &[String]) -> Result<Vec<String>> {
+        match self {
+            Self::Redis(store) => store.sessions_gone(sids).await,
+            Self::Embedded(_) => Ok(Vec::new()),
         }
     }
 

@@ -62,8 +62,8 @@ fn history_of_a_room() {
 #[test]
 fn order_and_moves_of_messages() {
     on_each_store(async |stage| {
-        let new = Outcome::Done { room_was_new: true };
-        let old = Outcome::Done { room_was_new: false };
+        let new = Outcome::Done { room_was_new: true, online_changed: None };
+        let old = Outcome::Done { room_was_new: false, online_changed: None };
         assert_eq!(stage.say("r", "5", b"m").await, new);
         for (score, member) in [
             ("-inf", &b"first;"[..]),
@@ -117,7 +117,8 @@ fn commits_are_settled_in_order() {
         let settled = settled.take();
         assert_eq!(settled.len(), 2_000);
         for (n, found) in settled.iter().enumerate() {
-            let expected = Outcome::Done { room_was_new: n == 2 };
+            let online_changed = (n % 3 == 0).then_some(true);
+            let expected = Outcome::Done { room_was_new: n == 2, online_changed };
             assert_eq!(*found, (n as u32, expected));
         }
         let stored = store.history("r", 0, -1).await.unwrap().unwrap();

@@ -186,6 +186,7 @@ async fn answer(store: &Store, step: &Step) -> String {
                 offline: offline.map(|id| IDS[id].into()),
                 message: message.map(|(room, score, member)| write(room, score, member)),
                 publish: vec![b"{}".to_vec()],
+                ..Commit::default()
             };
             format!("{:?}", outcome(store, commit).await)
         }

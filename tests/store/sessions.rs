@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis_chat_server::{
     chat::user::User,
     contract::session::{Session, Stored},
-    store::{Renewal, StoreError},
+    store::{Peeked, Renewal, StoreError},
 };
 
 use crate::{record::user_room, support::stores::on_each_store};
@@ -167,9 +167,10 @@ fn a_session_comes_with_the_rooms_of_its_user() {
         ] {
             store.session_create("s", document, 50).await.unwrap();
             let found = store.session_peek_with_rooms("s", user_of).await.unwrap();
-            let (text, mut rooms) = found.unwrap();
+            let Peeked { document: text, seconds, mut rooms } = found.unwrap();
             rooms.sort();
             assert_eq!(text, document.as_bytes(), "{document}");
+            about(Duration::from_secs(seconds), Duration::from_secs(50));
             assert_eq!(rooms, expected, "{document}");
         }
         let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));

@@ -156,8 +156,11 @@ fn users_by_id_and_who_is_online() {
 
         // Coming goes before leaving.
         let online = vec!["2".into(), "3".into()];
+        let done = |online_changed| Outcome::Done { room_was_new: false, online_changed };
         let both = Commit { online, offline: Some("2".into()), ..Commit::default() };
-        assert_eq!(stage.commit(both).await, Outcome::Done { room_was_new: false });
+        assert_eq!(stage.commit(both).await, done(Some(true)));
+        let again = Commit { online: vec!["3".into()], ..Commit::default() };
+        assert_eq!(stage.commit(again).await, done(Some(false)));
         for id in ["1", "nobody"] {
             stage.commit(Commit { offline: Some(id.into()), ..Commit::default() }).await;
         }

@@ -174,7 +174,7 @@ fn twenty_thousand_commits_at_once() {
             store.commit(message("r", &text, text.as_bytes()), Box::new(then));
         }
         store.until_settled().await;
-        let done = |n| (n, Outcome::Done { room_was_new: n == 0 });
+        let done = |n| (n, Outcome::Done { room_was_new: n == 0, online_changed: None });
         assert_eq!(*settled.borrow(), (0..COMMITS).map(done).collect::<Vec<_>>());
     });
     assert_eq!(numbers(&file(&folder)), (0..COMMITS).collect::<Vec<_>>());

@@ -36,7 +36,8 @@ impl Queue {
     /// Adds a commit; returns what the writer needs of it.
     pub(super) fn push(&self, commit: Commit, then: Then) -> Option<StoredMessage> {
         let size = commit.size();
-        let Commit { online, offline, message, publish: _ } = commit;
+        // Nobody counts here, nor listens.
+        let Commit { online, offline, message, counted: _, publish: _ } = commit;
         self.bytes.set(self.bytes.get() + size);
         self.entries.borrow_mut().push_back(Entry { online, offline, size, then });
         message
@@ -74,13 +75,17 @@ impl Queue {
     }
 
     /// Takes the oldest commit off the queue and reports its outcome.
-    fn settle(&self, outcome: Outcome) {
+    fn settle(&self, mut outcome: Outcome) {
         let entry = self.entries.borrow_mut().pop_front();
         let Some(entry) = entry else { return };
         self.bytes.set(self.bytes.get() - entry.size);
-        if outcome != Outcome::Refused {
+        if let Outcome::Done { online_changed, .. } = &mut outcome {
             let mut online = self.online.borrow_mut();
-            online.extend(entry.online);
+            let before = online.len();
+            *online_changed = (!entry.online.is_empty()).then(|| {
+                online.extend(entry.online);
+                online.len() > before
+            });
             if let Some(id) = &entry.offline {
                 online.remove(id);
             }

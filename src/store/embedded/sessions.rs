@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::{EmbeddedStore, rooms, tables::Tables};
 use crate::{
     contract::keys::SESSION_SECONDS,
-    store::{self, Renewal, StoreError},
+    store::{self, Peeked, Renewal, StoreError},
 };
 
 /// A load that would move the end of life by less than this, in milliseconds, leaves it: else every
@@ -40,13 +40,14 @@ impl EmbeddedStore {
         &self,
         sid: &str,
         user_of: fn(&[u8]) -> Option<String>,
-    ) -> store::Result<Option<(Vec<u8>, Vec<String>)>> {
+    ) -> store::Result<Option<Peeked>> {
         let sid = sid.to_owned();
         self.read(move |connection| {
-            let Some((document, _)) = living(connection, &sid)? else { return Ok(None) };
+            let Some((document, expires)) = living(connection, &sid)? else { return Ok(None) };
             let user = user_of(&document);
             let rooms = user.map_or(Ok(Vec::new()), |user| rooms::listed(connection, &user))?;
-            Ok(Some((document, rooms)))
+            let seconds = u64::try_from((expires - now()) / 1000).unwrap_or_default();
+            Ok(Some(Peeked { document, seconds, rooms }))
         })
         .await
     }

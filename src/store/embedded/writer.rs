@@ -162,7 +162,9 @@ impl Writer {
         for Task { job, room_was_new, failed } in group {
             match (job, failed) {
                 (Job::Call(call), failed) => call.answer(failed),
-                (Job::Commit(_), None) => outcomes.push(Outcome::Done { room_was_new }),
+                (Job::Commit(_), None) => {
+                    outcomes.push(Outcome::Done { room_was_new, online_changed: None })
+                }
                 (Job::Commit(_), Some(StoreError::Refused(why) | StoreError::Unavailable(why))) => {
                     self.complaints.refused_event(&why);
                     outcomes.push(Outcome::Refused);

@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream::FuturesOrdered};
 use redis::{Pipeline, Value};
 use tokio::{sync::Notify, task::spawn_local};
 
-use super::link::Link;
+use super::{leases, link::Link};
 use crate::{
     contract::keys,
     store::{
@@ -43,6 +43,7 @@ struct Entry {
 
 struct Shared {
     link: Link,
+    process: String,
     /// Where the running number is kept.
     number_key: String,
     entries: RefCell<VecDeque<Entry>>,
@@ -65,6 +66,7 @@ impl Journal {
     pub fn start(link: Link, process: &str) -> Journal {
         let shared = Rc::new(Shared {
             link,
+            process: process.to_owned(),
             number_key: keys::journal(process),
             entries: RefCell::default(),
             sent: Cell::new(0),
@@ -145,8 +147,14 @@ impl Shared {
             let key = keys::room(&message.room);
             pipeline.cmd("ZADD").arg(key).arg(&message.score).arg(&message.member);
         }
-        for envelope in &commit.publish {
-            pipeline.cmd("PUBLISH").arg(keys::CHANNEL).arg(envelope);
+        match &commit.counted {
+            // It announces too.
+            Some(change) => leases::count(pipeline, &self.process, change, &commit.publish),
+            None => {
+                for envelope in &commit.publish {
+                    pipeline.cmd("PUBLISH").arg(keys::CHANNEL).arg(envelope);
+                }
+            }
         }
         pipeline.cmd("SET").arg(&self.number_key).arg(entry.number).arg("EX").arg(NUMBER_SECONDS);
         pipeline.cmd("EXEC");
@@ -207,8 +215,17 @@ impl Shared {
                 tracing::error!(why, "a part of an event failed in Redis");
             }
         }
-        let stores = self.entries.borrow().front().is_some_and(|e| e.commit.message.is_some());
-        Outcome::Done { room_was_new: stores && matches!(results.first(), Some(Value::Int(0))) }
+        let entries = self.entries.borrow();
+        let commit = entries.front().map(|entry| &entry.commit);
+        let mut results = results.iter();
+        let stores = commit.is_some_and(|commit| commit.message.is_some());
+        let room_was_new = stores && matches!(results.next(), Some(Value::Int(0)));
+        let changes = commit.is_some_and(|c| c.counted.is_some() || !c.online.is_empty());
+        let online_changed = match changes.then(|| results.next()).flatten() {
+            Some(Value::Int(changed)) => Some(*changed > 0),
+            _ => None,
+        };
+        Outcome::Done { room_was_new, online_changed }
     }
 
     /// Finds out what Redis has done before the link was lost, and settles that.
@@ -224,7 +241,7 @@ impl Shared {
         };
         self.sent.set(0);
         while self.entries.borrow().front().is_some_and(|entry| entry.number <= done) {
-            self.settle(Outcome::Done { room_was_new: false });
+            self.settle(Outcome::Done { room_was_new: false, online_changed: None });
         }
         Ok(())
     }

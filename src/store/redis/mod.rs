@@ -6,6 +6,7 @@
 mod connect;
 pub mod dump;
 mod journal;
+pub mod leases;
 pub mod link;
 mod records;
 mod reply;
@@ -18,7 +19,7 @@ mod users;
 use redis::Pipeline;
 
 pub(crate) use self::connect::{Backoff, reason, timed_out, within};
-use self::{journal::Journal, link::Link, reply::Replies};
+use self::{journal::Journal, leases::Leases, link::Link, reply::Replies};
 use crate::store::Result;
 
 /// The store on Redis. Its verbs are documented at [`crate::store::Store`].
@@ -26,13 +27,15 @@ use crate::store::Result;
 pub struct RedisStore {
     link: Link,
     journal: Journal,
+    leases: Leases,
 }
 
 impl RedisStore {
     /// A store over a link for single verbs and one for ordered writes. `process` is a name that no
     /// other process ever has.
     pub fn new(link: Link, ordered: Link, process: &str) -> Self {
-        Self { link, journal: Journal::start(ordered, process) }
+        let leases = Leases::new(link.clone(), process);
+        Self { link, journal: Journal::start(ordered, process), leases }
     }
 
     /// The link for single verbs.
@@ -43,6 +46,11 @@ impl RedisStore {
     /// The ordered writes.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Who is online, counted over all servers.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
     }
 
     /// One round trip.

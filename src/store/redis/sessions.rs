@@ -7,8 +7,8 @@ use super::{
     reply::{Replies, text},
 };
 use crate::{
-    contract::keys::{CONTROL, SESSION_SECONDS, session, user_rooms},
-    store::{Renewal, Result},
+    contract::keys::{CONTROL, SESSION_SECONDS, TOTAL_USERS, session, user_rooms},
+    store::{Peeked, Renewal, Result},
 };
 
 /// A session and the rooms of its user in one step. The user's id as this reads it is only a guess:
@@ -21,8 +21,9 @@ if not document then return false end
 local read, session = pcall(cjson.decode, document)
 local id = read and type(session) == 'table' and type(session.user) == 'table' and session.user.id
 if type(id) == 'number' then id = string.format('%.0f', id) end
-if type(id) ~= 'string' then return {document} end
-return {document, id, redis.pcall('SMEMBERS', ARGV[1] .. id .. ARGV[2])}
+local seconds = redis.call('TTL', KEYS[1])
+if type(id) ~= 'string' then return {document, seconds} end
+return {document, seconds, id, redis.pcall('SMEMBERS', ARGV[1] .. id .. ARGV[2])}
 ";
 
 impl RedisStore {
@@ -59,7 +60,7 @@ impl RedisStore {
         &self,
         sid: &str,
         user_of: fn(&[u8]) -> Option<String>,
-    ) -> Result<Option<(Vec<u8>, Vec<String>)>> {
+    ) -> Result<Option<Peeked>> {
         let key = user_rooms('\0');
         let (before, after) = key.split_once('\0').unwrap_or_default();
         let mut ask = pipe();
@@ -67,8 +68,12 @@ impl RedisStore {
         let Value::Array(found) = self.ask(&ask).await?.checked()? else { return Ok(None) };
         let mut found = Replies::new(found);
         let Some(document) = found.bytes()? else { return Ok(None) };
+        // A session that somebody made without a life has no end.
+        let seconds = u64::try_from(found.int()?).unwrap_or(u64::MAX);
         let guess = found.text()?;
-        let Some(user) = user_of(&document) else { return Ok(Some((document, Vec::new()))) };
+        let Some(user) = user_of(&document) else {
+            return Ok(Some(Peeked { document, seconds, rooms: Vec::new() }));
+        };
         let rooms = if guess.as_deref() == Some(&*user) {
             found
                 .list()
@@ -82,7 +87,43 @@ impl RedisStore {
         } else {
             self.listed_rooms(&user).await?
         };
-        Ok(Some((document, rooms)))
+        Ok(Some(Peeked { document, seconds, rooms }))
+    }
+
+    /// Those of the sessions that are gone: nobody's if all data is, as after FLUSHALL. For each five
+    /// hundred a command, and a second round trip if some are gone.
+    pub(crate) async fn sessions_gone(&self, sids: &[String]) -> Result<Vec<String>> {
+        const SOME: usize = 500;
+        if sids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ask = pipe();
+        ask.cmd("EXISTS").arg(TOTAL_USERS);
+        for some in sids.chunks(SOME) {
+            ask.cmd("EXISTS").arg(some.iter().map(session).collect::<Vec<_>>());
+        }
+        let mut replies = self.ask(&ask).await?;
+        let (has_data, mut doubtful) = (replies.flag()?, Vec::new());
+        for some in sids.chunks(SOME) {
+            if usize::try_from(replies.int()?).is_ok_and(|count| count < some.len()) {
+                doubtful.extend(some);
+            }
+        }
+        if doubtful.is_empty() || !has_data {
+            return Ok(Vec::new());
+        }
+        let mut ask = pipe();
+        doubtful.iter().for_each(|sid| {
+            ask.cmd("EXISTS").arg(session(sid));
+        });
+        let mut replies = self.ask(&ask).await?;
+        let mut gone = Vec::new();
+        for sid in doubtful {
+            if !replies.flag()? {
+                gone.push(sid.clone());
+            }
+        }
+        Ok(gone)
     }
 
     pub(crate) async fn session_renew(&self, renewal: Renewal) -> Result<()> {

@@ -1,0 +1,157 @@
+//! This server's lease: while it is renewed its users are online, and who had a lease that has ended is
+//! cleared away (`store::redis::leases`).
+
+use std::{cell::Cell, collections::HashSet, rc::Rc, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{Chat, presence::server_of};
+use crate::{
+    contract::{control::Control, events},
+    store::{
+        self, StoreError,
+        redis::leases::{Leases, TakeOut},
+    },
+};
+
+/// A lease is renewed so often during its life.
+const BEATS: u32 = 3;
+
+/// The lease of this server.
+pub(super) struct Lease {
+    life: Duration,
+    /// It is given back, or was refused and the log was told.
+    ended: Cell<bool>,
+    refused: Cell<bool>,
+}
+
+impl Lease {
+    pub(super) fn new(life: Duration) -> Lease {
+        Lease { life, ended: Cell::new(false), refused: Cell::new(false) }
+    }
+}
+
+impl Chat {
+    fn own_leases(&self) -> Option<&Leases> {
+        self.store.leases().filter(|_| self.policy.counts_sockets())
+    }
+
+    fn lease_ended(&self, server: &str) -> Vec<u8> {
+        Control::LeaseEnded { server: server.to_owned() }.encode(&self.server_id)
+    }
+
+    /// Renews the lease, for the first time before anybody connects, and sees to what the others left.
+    pub async fn renew_lease(self: &Rc<Self>) {
+        let Some(leases) = self.own_leases().filter(|_| !self.lease.ended.get()) else { return };
+        match self.beat(leases).await {
+            Ok(()) => self.lease.refused.set(false),
+            Err(StoreError::Refused(why)) => {
+                if !self.lease.refused.replace(true) {
+                    tracing::error!(
+                        why,
+                        "Redis refuses this server's lease: who is online is wrong"
+                    );
+                }
+            }
+            Err(StoreError::Unavailable(why)) => tracing::debug!(why, "the lease is not renewed"),
+        }
+    }
+
+    /// Renews the lease for ever.
+    pub async fn keep_lease(self: Rc<Self>) {
+        while self.own_leases().is_some() {
+            sleep(self.lease.life / BEATS).await;
+            self.renew_lease().await;
+        }
+    }
+
+    /// Gives the lease back, when all users have left. If that fails, it ends by itself.
+    pub async fn end_lease(&self) {
+        let Some(leases) = self.own_leases() else { return };
+        self.lease.ended.set(true);
+        if let Err(why) = leases.end(&self.lease_ended(&self.server_id)).await {
+            tracing::warn!(%why, "the lease can't be given back: it ends by itself");
+        }
+    }
+
+    async fn beat(self: &Rc<Self>, leases: &Leases) -> store::Result<()> {
+        let begun = Control::LeaseBegun { server: self.server_id.clone() };
+        let beat = leases.beat(self.lease.life, &begun.encode(&self.server_id)).await?;
+        let due = self.clients.borrow_mut().presence.beat(&beat);
+        if !due.restore.is_empty() {
+            tracing::warn!(
+                users = due.restore.len(),
+                "the lease had ended: its users are put back"
+            );
+        }
+        for user in &due.restore {
+            self.put_back(user);
+        }
+        for process in &beat.dead {
+            self.clear_away(leases, process).await?;
+        }
+        if !due.ghosts.is_empty() {
+            self.take_out_ghosts(leases, &due.ghosts).await?;
+        }
+        self.end_lost_sessions().await
+    }
+
+    /// Takes out the users of a process that was killed.
+    async fn clear_away(self: &Rc<Self>, leases: &Leases, process: &str) -> store::Result<()> {
+        let users = leases.users_of(process).await?;
+        let ended = self.lease_ended(server_of(process));
+        let out = self.take_out(leases, Some(process), &users, &ended).await?;
+        tracing::info!(
+            process,
+            users = out,
+            "the lease of a server has ended: its users are offline"
+        );
+        Ok(())
+    }
+
+    /// Takes out who was on servers without a lease that are gone.
+    async fn take_out_ghosts(
+        self: &Rc<Self>,
+        leases: &Leases,
+        ids: &[String],
+    ) -> store::Result<()> {
+        let found = self.store.users(ids).await?;
+        let online = ids.iter().zip(found).filter_map(|(id, user)| {
+            let user = user.filter(|user| user.online)?;
+            Some((id.clone(), super::online::data_of(id, &user, false)))
+        });
+        let users: Vec<_> = online.collect();
+        if !users.is_empty() {
+            let out = self.take_out(leases, None, &users, &[]).await?;
+            tracing::info!(users = out, "a server without a lease is gone: its users are offline");
+        }
+        Ok(())
+    }
+
+    async fn take_out(
+        self: &Rc<Self>,
+        leases: &Leases,
+        process: Option<&str>,
+        users: &[(String, Vec<u8>)],
+        ended: &[u8],
+    ) -> store::Result<usize> {
+        let due: Vec<TakeOut> = {
+            let clients = self.clients.borrow();
+            let take_out = |(user, data): &(String, Vec<u8>)| TakeOut {
+                user: user.clone(),
+                envelope: self.announcement(events::USER_DISCONNECTED, data).unwrap_or_default(),
+                keep: clients.presence.is_elsewhere(user),
+            };
+            users.iter().map(take_out).collect()
+        };
+        let out = leases.take_out(process, &due, ended).await.inspect_err(|_| {
+            // Some may be out all the same.
+            self.look_who_is_online();
+        })?;
+        let out: HashSet<String> = out.into_iter().collect();
+        for (user, data) in users.iter().filter(|(user, _)| out.contains(user)) {
+            self.show_presence(None, user, false, data);
+        }
+        Ok(out.len())
+    }
+}

@@ -1,0 +1,211 @@
+//! Who is online, as those who are here were told: what changed while nothing was heard of other servers
+//! is told later (`realtime.md` sections 8.2, 8.6 and 10.2).
+
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+use tokio::task::spawn_local;
+
+use super::{
+    Chat,
+    policy::Audience,
+    user::{User, id_of},
+};
+use crate::{
+    contract::{envelope::Foreign, events},
+    engine::Key,
+    js::{Json, Object},
+    socketio,
+    store::{
+        self, StoreError,
+        commit::{Commit, Outcome},
+    },
+};
+
+/// What was told, where there are other servers.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Ids of those who are online. `None` until they have been read for the first time.
+    online: Option<HashSet<String>>,
+    /// What was told while the set is being read, which may be older.
+    meanwhile: HashMap<String, bool>,
+    /// Number of readings under way.
+    reading: usize,
+    /// A reading will begin in a moment.
+    due: bool,
+}
+
+impl Told {
+    fn note(&mut self, user: &str, online: bool) {
+        if self.reading > 0 {
+            self.meanwhile.insert(user.to_owned(), online);
+        }
+        match &mut self.online {
+            Some(all) if online => {
+                all.insert(user.to_owned());
+            }
+            Some(all) => {
+                all.remove(user);
+            }
+            None => {}
+        }
+    }
+
+    /// Compares with the set as it was read; returns the ids that are in one of the two only.
+    fn differences(&mut self, read: Vec<String>) -> Vec<String> {
+        let read: HashSet<String> = read.into_iter().collect();
+        let Some(told) = &self.online else {
+            // Nobody can have been told otherwise.
+            let mut all = read;
+            for (user, online) in &self.meanwhile {
+                if *online {
+                    all.insert(user.clone());
+                } else {
+                    all.remove(user);
+                }
+            }
+            self.online = Some(all);
+            return Vec::new();
+        };
+        told.symmetric_difference(&read).cloned().collect()
+    }
+
+    /// Whether a user who was read to be on- or offline must be told of.
+    fn is_news(&self, user: &str, online: bool) -> bool {
+        !self.meanwhile.contains_key(user)
+            && self.online.as_ref().is_some_and(|all| all.contains(user) != online)
+    }
+}
+
+impl Chat {
+    /// Tells those who are here, but for one, that a user came or left.
+    pub(super) fn show_presence(&self, except: Option<Key>, user: &str, online: bool, data: &[u8]) {
+        if self.store.is_shared() {
+            self.told.borrow_mut().note(user, online);
+        }
+        let event = if online { events::USER_CONNECTED } else { events::USER_DISCONNECTED };
+        self.emit(&Audience::Everyone, except, &[socketio::event(event, data)]);
+    }
+
+    /// Whether several servers count, so that the store knows whether a coming or leaving is news.
+    pub(super) fn counts_over_servers(&self) -> bool {
+        self.policy.counts_sockets() && self.store.leases().is_some()
+    }
+
+    /// Whether a coming or leaving is news, by its outcome; if nobody counts, `if_done` says so.
+    pub(super) fn is_news(self: &Rc<Self>, outcome: Outcome, if_done: bool) -> bool {
+        match outcome {
+            Outcome::Refused => false,
+            Outcome::Done { .. } if !self.counts_over_servers() => if_done,
+            Outcome::Done { online_changed: Some(changed), .. } => changed,
+            Outcome::Done { online_changed: None, .. } => {
+                self.look_who_is_online();
+                false
+            }
+        }
+    }
+
+    /// An announcement of another server, which was delivered, may be of a user.
+    pub(super) fn heard_of_user(self: &Rc<Self>, foreign: &Foreign) {
+        let online = match &*foreign.event {
+            events::USER_CONNECTED => true,
+            events::USER_DISCONNECTED => false,
+            _ => return,
+        };
+        let Some(user) = id_of(&foreign.data) else { return };
+        self.told.borrow_mut().note(&user, online);
+        if self.counts_over_servers() {
+            let back = self.clients.borrow_mut().presence.heard(&foreign.server, &user, online);
+            if let Some(user) = back {
+                self.put_back(&user);
+            }
+        }
+    }
+
+    /// Puts a user into the online set who is here. News only if somebody had taken them out.
+    pub(super) fn put_back(self: &Rc<Self>, user: &User) {
+        let data = user.presence(true);
+        let commit = Commit {
+            counted: Some(self.clients.borrow().presence.coming(user, false)),
+            publish: self.announcement(events::USER_CONNECTED, &data).into_iter().collect(),
+            ..Commit::default()
+        };
+        let (chat, id) = (self.clone(), user.id.clone());
+        let then = move |outcome| {
+            if chat.is_news(outcome, false) {
+                chat.show_presence(None, &id, true, &data);
+            }
+        };
+        self.store.commit(commit, Box::new(then));
+    }
+
+    /// A message of a user has put them into the online set, since somebody had taken them out.
+    pub(super) fn is_back(self: &Rc<Self>, user: &User) {
+        let data = user.presence(true);
+        let publish = self.announcement(events::USER_CONNECTED, &data).into_iter().collect();
+        self.store.commit(Commit { publish, ..Commit::default() }, Box::new(|_| {}));
+        self.show_presence(None, &user.id, true, &data);
+    }
+
+    /// Soon tells those who are here what they were not told.
+    pub(super) fn look_who_is_online(self: &Rc<Self>) {
+        if std::mem::replace(&mut self.told.borrow_mut().due, true) {
+            return;
+        }
+        let chat = self.clone();
+        spawn_local(async move {
+            chat.told.borrow_mut().due = false;
+            while let Err(why) = chat.show_who_is_online().await {
+                match why {
+                    StoreError::Unavailable(_) => chat.store.until_up().await,
+                    StoreError::Refused(why) => {
+                        return tracing::error!(why, "who is online can't be read");
+                    }
+                }
+            }
+        });
+    }
+
+    /// Reads who is online, and tells those who are here what they were not told.
+    pub(super) async fn show_who_is_online(&self) -> store::Result<()> {
+        self.told.borrow_mut().reading += 1;
+        let changed = self.read_who_is_online().await;
+        let mut news = Vec::new();
+        {
+            let mut told = self.told.borrow_mut();
+            if let Ok(changed) = &changed {
+                news.extend(changed.iter().filter(|(id, user)| told.is_news(id, user.online)));
+            }
+            told.reading -= 1;
+            if told.reading == 0 {
+                told.meanwhile.clear();
+            }
+        }
+        for (id, user) in news {
+            self.show_presence(None, id, user.online, &data_of(id, user, user.online));
+        }
+        changed.map(|_| ())
+    }
+
+    /// Those of whom something else was told than what is read.
+    async fn read_who_is_online(&self) -> store::Result<Vec<(String, store::User)>> {
+        let Some(leases) = self.store.leases() else { return Ok(Vec::new()) };
+        let read = leases.online().await?;
+        let ids = self.told.borrow_mut().differences(read);
+        let users = self.store.users(&ids).await?;
+        Ok(ids.into_iter().zip(users).filter_map(|(id, user)| Some((id, user?))).collect())
+    }
+}
+
+/// The data of an announcement of a user whose session is not known.
+pub(super) fn data_of(id: &str, user: &store::User, online: bool) -> Vec<u8> {
+    let mut data = Object::default();
+    data.insert("id", Json::from(id));
+    if let Some(name) = &user.username {
+        data.insert("username", Json::from(name.as_str()));
+    }
+    data.insert("online", Json::Bool(online));
+    Json::Obj(data).to_text().into_bytes()
+}

@@ -1,0 +1,181 @@
+//! Who is here, and who is known to be elsewhere: plain data, without store and clock
+//! (`realtime.md` sections 8.2 and 8.6).
+//!
+//! Somebody comes to this server with the first of their sockets and leaves it with the last. Where
+//! several servers of ours share a Redis, the store counts over all of them (`store::redis::leases`).
+//! Servers without a lease, such as the original's, don't count: what they announced is remembered here,
+//! so that a user who is still on one of them is not taken out, and one whom they took out although
+//! they are here is put back.
+
+#[cfg(test)]
+mod model;
+
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+use super::user::User;
+use crate::store::{commit::Counted, redis::leases::Beat};
+
+/// Beats of a lease after which what is gone is believed to be gone: more than the life of a lease, since
+/// a server that was killed does not listen any more but still has one. Until then pages come back that
+/// lost their server, and a subscription that was lost a moment ago stands again.
+const PATIENCE: u32 = 6;
+
+/// The sockets of each user on this server, and what is known of other servers.
+#[derive(Debug, Default)]
+pub struct Presence {
+    here: HashMap<String, Here>,
+    /// Servers that hold a lease.
+    counting: HashSet<String>,
+    /// Servers without a lease that have announced a user, by the user's id.
+    elsewhere: HashMap<String, HashSet<String>>,
+    /// Users whose server without a lease has one now: it is another program. With the beats left.
+    abandoned: Vec<(String, u32)>,
+    /// Beats for which nobody without a lease has listened and the leases were the same.
+    alone: u32,
+    leases: Vec<String>,
+}
+
+/// A user with sockets here.
+#[derive(Debug)]
+struct Here {
+    user: Rc<User>,
+    sockets: usize,
+}
+
+/// What is to be done after a beat.
+#[derive(Debug, Default, PartialEq)]
+pub struct Due {
+    /// Users who are here and may have been taken out.
+    pub restore: Vec<Rc<User>>,
+    /// Ids of users who were on servers that are gone.
+    pub ghosts: Vec<String>,
+}
+
+impl Presence {
+    /// A socket of a user came. True if it is their first here.
+    pub fn came(&mut self, user: &Rc<User>) -> bool {
+        let here = self
+            .here
+            .entry(user.id.clone())
+            .or_insert_with(|| Here { user: user.clone(), sockets: 0 });
+        here.sockets += 1;
+        here.sockets == 1
+    }
+
+    /// A socket of a user left. True if it was their last here.
+    pub fn left(&mut self, user: &str) -> bool {
+        match self.here.get_mut(user) {
+            Some(here) if here.sockets > 1 => {
+                here.sockets -= 1;
+                false
+            }
+            Some(_) => self.here.remove(user).is_some(),
+            None => false,
+        }
+    }
+
+    /// What is counted when a socket of a user came, or when a user who is here may have been taken out.
+    pub fn coming(&self, user: &User, is_first: bool) -> Counted {
+        Counted::Came {
+            user: user.id.clone(),
+            farewell: user.presence(false),
+            is_first: is_first && !self.is_elsewhere(&user.id),
+        }
+    }
+
+    /// What is counted when the last socket of a user left.
+    pub fn leaving(&self, user: &str) -> Counted {
+        Counted::Left { user: user.to_owned(), elsewhere: self.is_elsewhere(user) }
+    }
+
+    /// Whether a user is on a server without a lease, as far as was heard.
+    pub fn is_elsewhere(&self, user: &str) -> bool {
+        self.elsewhere.contains_key(user)
+    }
+
+    /// Another server announced that a user came or left. Returns the user if they are here all the
+    /// same, so that they must be put back.
+    pub fn heard(&mut self, server: &str, user: &str, online: bool) -> Option<Rc<User>> {
+        if online && !self.counting.contains(server) {
+            self.elsewhere.entry(user.to_owned()).or_default().insert(server.to_owned());
+        }
+        if online {
+            return None;
+        }
+        self.gone_from(server, user);
+        self.here.get(user).map(|here| here.user.clone())
+    }
+
+    fn gone_from(&mut self, server: &str, user: &str) {
+        if let Some(servers) = self.elsewhere.get_mut(user) {
+            servers.remove(server);
+            if servers.is_empty() {
+                self.elsewhere.remove(user);
+            }
+        }
+    }
+
+    /// A server has a lease from now on. Whoever had its name before is gone.
+    pub fn counts(&mut self, server: &str) {
+        if !self.counting.insert(server.to_owned()) {
+            return;
+        }
+        let abandoned = self.elsewhere.iter().filter(|(_, servers)| servers.contains(server));
+        let abandoned: Vec<String> = abandoned.map(|(user, _)| user.clone()).collect();
+        for user in abandoned {
+            self.gone_from(server, &user);
+            self.abandoned.push((user, PATIENCE));
+        }
+    }
+
+    /// A server has no lease any more.
+    pub fn counts_no_more(&mut self, server: &str) {
+        self.counting.remove(server);
+    }
+
+    /// The lease was renewed.
+    pub fn beat(&mut self, beat: &Beat) -> Due {
+        let processes = || beat.processes.iter().map(|process| server_of(process));
+        self.counting.retain(|server| processes().any(|one| one == server));
+        processes().for_each(|server| self.counts(server));
+        let mut due = Due::default();
+        if !beat.held {
+            due.restore = self.here();
+        }
+        // Each server of ours listens once.
+        let is_alone = beat.listeners.is_some_and(|count| count <= beat.processes.len());
+        let is_steady = self.leases == beat.processes;
+        self.alone = if is_alone && is_steady { self.alone + 1 } else { 0 };
+        self.leases.clone_from(&beat.processes);
+        if self.alone >= PATIENCE {
+            due.ghosts.extend(std::mem::take(&mut self.elsewhere).into_keys());
+        }
+        self.abandoned.iter_mut().for_each(|(_, beats)| *beats -= 1);
+        let (waiting, over) = std::mem::take(&mut self.abandoned)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, beats)| *beats > 0);
+        self.abandoned = waiting;
+        let over = over.into_iter().map(|(user, _)| user);
+        due.ghosts.extend(over.filter(|user| !self.elsewhere.contains_key(user)));
+        due
+    }
+
+    /// The users with sockets here.
+    pub fn here(&self) -> Vec<Rc<User>> {
+        self.here.values().map(|here| here.user.clone()).collect()
+    }
+
+    /// Servers without a lease are all gone.
+    pub fn forget_others(&mut self) {
+        self.elsewhere.clear();
+        self.abandoned.clear();
+    }
+}
+
+/// The server's name in that of its process.
+pub fn server_of(process: &str) -> &str {
+    process.rsplit_once(':').map_or(process, |(server, _)| server)
+}
