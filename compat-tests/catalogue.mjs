@@ -227,6 +227,7 @@ const safe = [
   ['safe/session', 'session', 'H15', MAY],
   ['safe/socket', 'socket', 'H15', MAY],
   ['safe/cluster', 'cluster', 'H15', MAY],
+  ['safe/presence', 'cluster', 'R8', MAY],
 ];
 
 // The original's own client, whose flows section 16 tells, and how its copy is got.
@@ -264,7 +265,7 @@ const BY_FOLDER = {
 };
 const BY_FILE = {
   'http/redis-lost': ['faults', 'deviations'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['settings', 'start'], 'http/static': ['start'],
-  'browser/same': ['exact'], 'safe/cluster': ['redis'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
+  'browser/same': ['exact'], 'safe/cluster': ['redis'], 'safe/presence': ['redis', 'faults'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
   'realtime/redis-chaos': ['faults'], 'realtime/slow-reader': ['start'], 'realtime/stop': ['faults'],
 };
 

@@ -5,7 +5,7 @@ use std::io::ErrorKind::{IsADirectory, NotFound};
 use redis_chat_server::{
     config::Program,
     contract,
-    ops::{exit::Failure, serve, telemetry, transfer},
+    ops::{exit::Failure, rebuild, serve, telemetry, transfer},
 };
 use tokio::{runtime, task::LocalSet};
 
@@ -25,6 +25,7 @@ fn program() -> Result<(), Failure> {
             run(serve::run(*config))
         }
         Program::Transfer(transfer) => run(transfer::run(transfer)),
+        Program::Rebuild(settings) => run(rebuild::run(settings)),
         Program::PrintContract => {
             println!("{}", contract::table::to_json());
             Ok(())

@@ -61,6 +61,8 @@ export function useSafe({ env = {}, further = () => {} } = {}) {
       servers.push(server);
       return server;
     },
+    /** A server that ends in the case. */
+    forget: (server) => servers.splice(servers.indexOf(server), 1),
     request: (path, options = {}, base = t.server.base) => request(base, { path, ...options }),
     newcomer: (username = `safe ${random()}`, base = t.server.base) => Person.signIn(base, username, 'a password'),
     async socket(person, options = {}) {

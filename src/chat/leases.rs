@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::HashSet, rc::Rc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::{Chat, presence::server_of};
+use super::{Chat, online::data_of, presence::server_of};
 use crate::{
     contract::{control::Control, events},
     store::{
@@ -118,7 +118,7 @@ impl Chat {
         let found = self.store.users(ids).await?;
         let online = ids.iter().zip(found).filter_map(|(id, user)| {
             let user = user.filter(|user| user.online)?;
-            Some((id.clone(), super::online::data_of(id, &user, false)))
+            Some((id.clone(), data_of(id, &user, false)))
         });
         let users: Vec<_> = online.collect();
         if !users.is_empty() {

@@ -13,7 +13,7 @@ mod heard;
 mod leases;
 pub mod message;
 mod messages;
-mod online;
+pub mod online;
 pub mod policy;
 pub mod presence;
 mod rooms;

@@ -200,7 +200,7 @@ impl Chat {
 }
 
 /// The data of an announcement of a user whose session is not known.
-pub(super) fn data_of(id: &str, user: &store::User, online: bool) -> Vec<u8> {
+pub fn data_of(id: &str, user: &store::User, online: bool) -> Vec<u8> {
     let mut data = Object::default();
     data.insert("id", Json::from(id));
     if let Some(name) = &user.username {

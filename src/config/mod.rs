@@ -4,6 +4,7 @@
 //! directory, else from its default (`http-and-redis.md` section 13).
 
 mod network;
+mod rebuild;
 mod sources;
 mod stores;
 mod transfer;
@@ -14,6 +15,7 @@ use clap::{Parser, ValueEnum, builder::NonEmptyStringValueParser};
 
 pub use self::{
     network::Network,
+    rebuild::Rebuild,
     stores::{EmbeddedSettings, RedisSettings},
     transfer::{Direction, Ends, Transfer},
 };
@@ -25,6 +27,8 @@ pub enum Program {
     Serve(Box<Config>),
     /// The move of data between the embedded store's file and a Redis.
     Transfer(Transfer),
+    /// The repair of the online set.
+    Rebuild(Rebuild),
     /// The rows of the wire contract, for whoever checks that each has a case.
     PrintContract,
 }
@@ -37,6 +41,9 @@ impl Program {
     pub fn parse_from(args: Vec<OsString>, dotenv: &str) -> Result<Program, clap::Error> {
         if args.get(1).is_some_and(|arg| arg == "--print-contract") {
             return Ok(Program::PrintContract);
+        }
+        if args.get(1).is_some_and(|arg| arg == "rebuild-presence") {
+            return Rebuild::parse_from(args, dotenv).map(Program::Rebuild);
         }
         let named = args.get(1).and_then(|arg| Direction::named(arg));
         match named {
@@ -199,6 +206,7 @@ const COMMANDS: &str = "\
 Commands (each with a --help of its own):
   redis-chat-server export   copy the data of STORE=embedded into a Redis, for more servers or Node's
   redis-chat-server import   copy the data of a Redis into the file of STORE=embedded
+  redis-chat-server rebuild-presence   take users out of the online set whom Node servers left there
   redis-chat-server --print-contract   print the rows of the wire contract as JSON";
 
 /// What is worked out from the settings once.

@@ -2,6 +2,7 @@
 
 pub mod drain;
 pub mod exit;
+pub mod rebuild;
 pub mod serve;
 pub mod start;
 pub mod telemetry;

@@ -289,6 +289,13 @@ impl Leases {
         self.ask(&ask).await?.done()
     }
 
+    /// Tells servers of ours something.
+    pub async fn tell(&self, text: &[u8]) -> Result<()> {
+        let mut ask = pipe();
+        ask.cmd("PUBLISH").arg(CONTROL).arg(text);
+        self.ask(&ask).await?.done()
+    }
+
     /// The ids of all who are online.
     pub async fn online(&self) -> Result<Vec<String>> {
         let mut ask = pipe();

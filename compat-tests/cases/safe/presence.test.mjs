@@ -1,0 +1,264 @@
+// Who is online, counted over the servers on one Redis: tabs on several of them, servers that stop, are killed or lose
+// their link, and a Node server that counts nothing (realtime.md §8.2, §8.6).
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dataOf, fence, heard, isOf, message, random, useSafe } from '../../lib/safe.mjs';
+import { Person } from '../../lib/embedded.mjs';
+import { nodePeer } from '../../lib/rt-peer.mjs';
+import { startProxy } from '../../lib/rt-proxy.mjs';
+import { launch } from '../../lib/target.mjs';
+
+/** Seconds. A killed server's users are offline a third of it later at the latest. */
+const LEASE = 1.5;
+const SETTLED = LEASE * 1000 * 2;
+const env = { PRESENCE_LEASE: String(LEASE) };
+const beside = {};
+const t = useSafe({
+  env,
+  async further({ start, redis }) {
+    beside.proxy = await startProxy(redis.port);
+    beside.safe = await start({ env: { ...env, SERVER_ID: 'other:1' } });
+    beside.cut = await start({ env: { ...env, SERVER_ID: 'cut:1' }, redis: beside.proxy });
+    if (nodePeer) beside.node = await start({ commandLine: nodePeer.commandLine, env: { SERVER_ID: 'node:1' } });
+  },
+});
+
+after(() => beside.proxy?.stop());
+
+const isOnline = async ({ id }) => (await t.redis.client.sismember('online_users', String(id))) === 1;
+const leases = () => t.redis.client.zrange('rs:leases', 0, -1);
+
+/** Tries what asserts something until it holds. */
+async function patiently(check, ms = 5000) {
+  for (const deadline = Date.now() + ms; ; await sleep(50)) {
+    const failed = await check().then(() => null, (error) => error);
+    if (!failed) return;
+    if (Date.now() > deadline) throw failed;
+  }
+}
+
+/** Somebody on each server who hears what is announced of others. */
+async function witnesses(...bases) {
+  const sockets = [];
+  for (const base of bases) sockets.push(await t.socket(await t.newcomer(), { base }));
+  return {
+    /** What each heard of this person, as `+` and `-`. */
+    async of(person) {
+      await sleep(100);
+      for (const socket of sockets) await fence(socket);
+      return sockets.map((socket) => socket.frames
+        .filter((frame) => isOf('user.connected', person)(frame) || isOf('user.disconnected', person)(frame))
+        .map((frame) => (dataOf(frame).online ? '+' : '-')).join(''));
+    },
+    async hear(person, expected, why) {
+      await patiently(async () => assert.deepEqual(await this.of(person), sockets.map(() => expected), why), SETTLED + 5000);
+    },
+  };
+}
+
+const person = async () => {
+  const one = await t.newcomer();
+  return Object.assign(one, { at: (base) => t.socket(one, { base }) });
+};
+
+/** Runs the command on the file's Redis. */
+async function rebuild(...args) {
+  const run = await launch({ redis: t.redis, env: { PORT: undefined, STORE: undefined }, args: ['rebuild-presence', ...args] });
+  const code = await run.ended();
+  return { code, said: run.stdout(), words: run.stderr() };
+}
+
+describe('tabs on two servers', () => {
+  test('the first one of a person is announced everywhere, and the last one', async () => {
+    const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
+    const here = await one.at(t.server.base);
+    await all.hear(one, '+');
+    const there = await one.at(beside.safe.base);
+    const second = await one.at(beside.safe.base);
+    await here.close();
+    await second.close();
+    assert.deepEqual(await all.of(one), ['+', '+']);
+    assert.ok(await isOnline(one));
+    await there.close();
+    await all.hear(one, '+-');
+    assert.equal(await isOnline(one), false);
+  });
+  test('one after the other on both is two comings and two goings', async () => {
+    const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
+    for (const base of [t.server.base, beside.safe.base]) {
+      const socket = await one.at(base);
+      await socket.close();
+      await patiently(async () => assert.equal(await isOnline(one), false));
+    }
+    await all.hear(one, '+-+-');
+  });
+});
+
+describe('a server that ends', () => {
+  test('killed: its people are offline, announced once; who has another tab stays', async () => {
+    const doomed = await t.start({ env: { ...env, SERVER_ID: 'doomed:1' } });
+    const [gone, stays, back] = [await person(), await person(), await person()];
+    const all = await witnesses(t.server.base, beside.safe.base);
+    for (const one of [gone, stays, back]) await one.at(doomed.base);
+    await stays.at(t.server.base);
+    assert.equal((await leases()).length, 4);
+    await doomed.kill();
+    t.forget(doomed);
+    // Before the lease has ended: a page that finds another server.
+    await back.at(beside.safe.base);
+    await all.hear(gone, '+-');
+    assert.equal(await isOnline(gone), false);
+    await patiently(async () => assert.equal((await leases()).length, 3), SETTLED);
+    for (const one of [stays, back]) {
+      assert.ok(await isOnline(one));
+      assert.deepEqual(await all.of(one), ['+', '+']);
+    }
+    assert.deepEqual(await all.of(gone), ['+-', '+-']);
+    assert.deepEqual((await t.redis.client.keys('rs:held:*')).filter((key) => key.includes('doomed')), []);
+  });
+  test('stopped: its people are offline, and its lease is gone at once', async () => {
+    const leaving = await t.start({ env: { ...env, SERVER_ID: 'leaving:1' } });
+    const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
+    await one.at(leaving.base);
+    await all.hear(one, '+');
+    assert.equal(await leaving.stop(), 0);
+    t.forget(leaving);
+    assert.equal((await leases()).length, 3);
+    await all.hear(one, '+-');
+    assert.deepEqual((await t.redis.client.keys('rs:held:*')).filter((key) => key.includes('leaving')), []);
+  });
+  test('cut off for longer than its lease: its people go, and come back with it', async () => {
+    const [one, all] = [await person(), await witnesses(t.server.base)];
+    const inside = await witnesses(beside.cut.base);
+    await one.at(beside.cut.base);
+    await all.hear(one, '+');
+    const elsewhere = await person();
+    beside.proxy.refuse();
+    await all.hear(one, '+-');
+    const socket = await elsewhere.at(t.server.base);
+    beside.proxy.accept();
+    await all.hear(one, '+-+');
+    assert.ok(await isOnline(one));
+    // What happened meanwhile is told late there.
+    await inside.hear(elsewhere, '+');
+    beside.proxy.refuse();
+    await socket.close();
+    await patiently(async () => assert.equal(await isOnline(elsewhere), false));
+    beside.proxy.accept();
+    await inside.hear(elsewhere, '+-');
+  });
+});
+
+describe('somebody else changes the set', () => {
+  test('who is taken out by hand is back with the next message, and announced', async () => {
+    const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
+    const socket = await one.at(t.server.base);
+    await all.hear(one, '+');
+    await t.redis.client.srem('online_users', String(one.id));
+    await socket.emit('message', message(one, '0', random()));
+    await all.hear(one, '++');
+    assert.ok(await isOnline(one));
+  });
+  test('a session that is deleted elsewhere ends its sockets, and those of no other', async () => {
+    const [one, other] = [await person(), await person()];
+    const [socket, kept] = [await one.at(t.server.base), await other.at(t.server.base)];
+    const sid = decodeURIComponent(one.cookie).match(/s:([^.]+)\./)[1];
+    assert.equal(await t.redis.client.del(`sess:${sid}`), 1);
+    assert.equal(await socket.next((frame) => frame === '41', SETTLED + 5000), '41');
+    await sleep(LEASE * 1000);
+    await fence(kept);
+  });
+  test('a session that ends of itself leaves its socket alone', async () => {
+    const one = await person();
+    const sid = decodeURIComponent(one.cookie).match(/s:([^.]+)\./)[1];
+    await t.redis.client.expire(`sess:${sid}`, 2);
+    const socket = await one.at(t.server.base);
+    await sleep(2000 + LEASE * 1000);
+    assert.equal(await t.redis.client.exists(`sess:${sid}`), 0);
+    await fence(socket);
+    assert.equal(socket.frames.includes('41'), false);
+  });
+});
+
+if (nodePeer) describe('beside a Node server', () => {
+  test('it takes out who is still here: corrected once', async () => {
+    const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base, beside.node.base)];
+    await one.at(t.server.base);
+    await one.at(beside.safe.base);
+    await all.hear(one, '+');
+    const there = await one.at(beside.node.base);
+    await all.hear(one, '++');
+    await there.close();
+    await all.hear(one, '++-+');
+    assert.ok(await isOnline(one));
+    await sleep(LEASE * 1000);
+    assert.deepEqual(await all.of(one), ['++-+', '++-+', '++-+']);
+  });
+  test('who is still there stays when the last tab here goes', async () => {
+    const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base, beside.node.base)];
+    const there = await one.at(beside.node.base);
+    await all.hear(one, '+');
+    const here = await one.at(t.server.base);
+    await here.close();
+    await sleep(LEASE * 1000);
+    assert.deepEqual(await all.of(one), ['+', '+', '+']);
+    assert.ok(await isOnline(one));
+    await there.close();
+    await all.hear(one, '+-');
+  });
+  test('nor does the death of one of ours take out who is there', async () => {
+    const doomed = await t.start({ env: { ...env, SERVER_ID: 'doomed:2' } });
+    const [one, all] = [await person(), await witnesses(t.server.base)];
+    await one.at(doomed.base);
+    await one.at(beside.node.base);
+    await doomed.kill();
+    t.forget(doomed);
+    await patiently(async () => assert.equal((await leases()).length, 3), SETTLED + 5000);
+    assert.ok(await isOnline(one));
+    assert.deepEqual(await all.of(one), ['++']);
+  });
+  test('a log out there ends the sockets here', async () => {
+    const there = await Person.signIn(beside.node.base, `node ${random()}`, 'a password');
+    const socket = await t.socket(there);
+    await there.ask('POST', '/logout');
+    assert.equal(await socket.next((frame) => frame === '41', SETTLED + 5000), '41');
+  });
+});
+
+describe('rebuild-presence', () => {
+  if (nodePeer) test('refuses while a Node server listens, and changes nothing', async () => {
+    await t.redis.client.sadd('online_users', '4711');
+    const { code, words } = await rebuild();
+    assert.equal(code, 1);
+    assert.match(words, /1 server listens .* does not count .*--force.* Nothing was changed/s);
+    assert.ok(await isOnline({ id: 4711 }));
+  });
+  test('takes out who is nowhere, with an announcement, and nobody else', async () => {
+    const [ghost, one] = [await person(), await person()];
+    await one.at(beside.safe.base);
+    const all = await witnesses(t.server.base, beside.safe.base);
+    await t.redis.client.sadd('online_users', String(ghost.id), 'nobody');
+    const { code, said } = await rebuild('--force');
+    assert.equal(code, 0);
+    assert.match(said, /Taken out: \d+ \(.*\); \d+ online\./);
+    await all.hear(ghost, '-');
+    assert.deepEqual(await all.of(one), ['', '']);
+    assert.ok(await isOnline(one));
+    assert.equal(await isOnline(ghost), false);
+    assert.match((await rebuild('--force')).said, /Nobody had to be taken out/);
+  });
+});
+
+if (nodePeer) test('a Node server that ended leaves nobody behind of whom was heard', async () => {
+  const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
+  await one.at(beside.node.base);
+  await all.hear(one, '+');
+  await beside.node.kill();
+  t.forget(beside.node);
+  assert.ok(await isOnline(one));
+  // Six beats.
+  await patiently(async () => assert.equal(await isOnline(one), false), LEASE * 2000 + SETTLED + 5000);
+  await all.hear(one, '+-');
+  assert.equal(heard(await t.socket(), 'user.connected').length, 0);
+});
