@@ -9,8 +9,8 @@ import { describe, test } from 'node:test';
 import { has } from '../../lib/capabilities.mjs';
 import { adopt } from '../../lib/children.mjs';
 import { Person, failEmbedded, folder, startEmbedded } from '../../lib/embedded.mjs';
+import { killAgainAndAgain } from '../../lib/embedded-kills.mjs';
 import { request } from '../../lib/engine.mjs';
-import { seeded } from '../../lib/seeded.mjs';
 import { command, launch } from '../../lib/target.mjs';
 
 const LIMITS = { timeout: 60_000 };
@@ -61,43 +61,7 @@ if (has('embedded')) describe('embedded', () => {
     await other.stop();
   });
 
-  test('kill -9 under load loses nothing that a sender saw echoed', LIMITS, async (t) => {
-    const { what, pick } = seeded(t);
-    const file = join(await folder(t), 'chat.db');
-    let port;
-    let sent = 0;
-    const echoed = new Set();
-    for (let round = 0; round < 5; round += 1) {
-      const server = await startEmbedded(t, file, { port });
-      port = server.port;
-      const people = await Promise.all(['Pablo', 'Joe', 'Mary'].map((name) => Person.signIn(server.base, name)));
-      const sockets = await Promise.all(people.map((person) => person.socket('0')));
-      sockets[0].push = ((push) => (frame) => {
-        if (isMessage(frame)) echoed.add(textOf(frame));
-        push.call(sockets[0], frame);
-      })(sockets[0].push);
-      const until = echoed.size + 20 + pick(300);
-      while (echoed.size < until) {
-        for (let i = 0; i < 20; i += 1, sent += 1) {
-          const at = pick(3);
-          sockets[at].emit('message', people[at].message('0', `n${sent}`, 4_000_000_000 + sent));
-        }
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-      await server.kill();
-      await sockets[0].closing();
-    }
-    const server = await startEmbedded(t, file, { port });
-    const mary = await Person.signIn(server.base, 'Mary');
-    const stored = (await mary.get(`/room/0/messages?offset=0&size=${sent + 10}`)).map(({ message }) => message);
-    const lost = [...echoed].filter((text) => !stored.includes(text));
-    assert.deepEqual(lost, [], what);
-    assert.equal(new Set(stored).size, stored.length, what);
-    const numbers = stored.filter((text) => /^n\d+$/.test(text)).map((text) => Number(text.slice(1)));
-    assert.deepEqual(numbers, [...numbers].sort((a, b) => b - a), 'newest first');
-    assert.deepEqual(await mary.get('/users/online'), {}, 'nobody is left behind online');
-    await server.stop();
-  });
+  test('kill -9 under load loses nothing that a sender saw echoed', LIMITS, (t) => killAgainAndAgain(t, 5));
 
   test('5,000 messages arrive complete, in order, and are stored in order', LIMITS, async (t) => {
     const server = await startEmbedded(t, join(await folder(t), 'chat.db'));
