@@ -12,6 +12,7 @@ use crate::{
     engine::Engine,
     http::static_files::Files,
     js::Json,
+    limits::{self, Limits},
     passwords::Passwords,
     store::Store,
 };
@@ -30,6 +31,8 @@ pub struct App {
     pub policy: Policy,
     /// Whose pages may open sockets.
     pub origins: Origins,
+    /// What one client may use.
+    pub limits: Limits,
     /// What `/links` answers with.
     pub links: Json,
     /// The client build, if one is served in the place of the built-in page.
@@ -54,11 +57,23 @@ impl App {
         let secrets = Secrets::new(&config.session_secret).with_attributes(attributes);
         let secrets = Rc::new(secrets);
         let origins = Origins::new(config.compat, &config.allowed_origins, &config.trusted_proxies);
-        let engine = Engine::new(&config);
+        let settings = policy.limits(&config.limits);
+        let limits = Limits::new(settings, &config.trusted_proxies);
+        let engine = Engine::new(&config, settings.map(limits::events));
         let chat = Chat::start(&config, secrets.clone(), engine.clone(), store.clone(), server_id);
         let files = config.client_dir.clone().map(Files::new);
-        let app =
-            App { config, store, passwords, secrets, policy, origins, links, files, engine, chat };
-        Rc::new(app)
+        Rc::new(App {
+            config,
+            store,
+            passwords,
+            secrets,
+            policy,
+            origins,
+            limits,
+            links,
+            files,
+            engine,
+            chat,
+        })
     }
 }

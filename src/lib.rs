@@ -12,7 +12,8 @@
 //! 7. [`chat`]: what the product does: connect and leave, join, message, presence.
 //! 8. [`bus`]: announcements between instances.
 //! 9. [`store`]: the verbs, their guarantees, and the backends.
-//! 10. [`app`]: what the parts share; [`ops`]: start, log and drain around it.
+//! 10. [`limits`]: what one client may use.
+//! 11. [`app`]: what the parts share; [`ops`]: start, log and drain around it.
 
 pub mod app;
 pub mod bus;
@@ -22,6 +23,7 @@ pub mod contract;
 pub mod engine;
 pub mod http;
 pub mod js;
+pub mod limits;
 pub mod ops;
 pub mod passwords;
 pub mod socketio;

@@ -59,7 +59,11 @@ impl Application for Chat {
         Ok(())
     }
 
-    fn closed(self: Rc<Self>, key: Key, _why: End) {
+    fn closed(self: Rc<Self>, key: Key, why: End) {
+        if why == End::TooMany {
+            self.refusals
+                .note("a socket", "It sends more than EVENTS_PER_SOCKET and EVENTS_BURST allow");
+        }
         self.leave(key);
         let mut clients = self.clients.borrow_mut();
         if let Some(client) = clients.by_key.get_mut(&key) {
@@ -110,6 +114,9 @@ impl Chat {
                     None => Str::from("undefined"),
                 };
                 self.ask_to_join(sender, room);
+            }
+            Some(events::MESSAGE) if size > self.message_bytes => {
+                self.refuse(&sender, events::MESSAGE, "The message is too long");
             }
             Some(events::MESSAGE) => match Message::check(argument) {
                 Ok(message) if self.policy.may_send_as(&sender.user, &message) => {

@@ -142,6 +142,7 @@ pub struct Chat {
     held_events: usize,
     held_bytes: usize,
     room_bytes: usize,
+    message_bytes: usize,
     clients: RefCell<Clients>,
     hearing: RefCell<Hearing>,
     told: RefCell<Told>,
@@ -161,16 +162,19 @@ impl Chat {
         store: Store,
         server_id: String,
     ) -> Rc<Chat> {
+        let policy = Policy::new(config.compat);
+        let limits = policy.limits(&config.limits);
         let chat = Rc::new(Chat {
             engine: engine.clone(),
             store,
-            policy: Policy::new(config.compat),
+            policy,
             secrets,
             server_id,
             max_payload: config.max_payload,
             held_events: config.held_events,
             held_bytes: config.held_bytes,
             room_bytes: config.room_bytes,
+            message_bytes: limits.map_or(usize::MAX, |limits| limits.message_bytes),
             clients: RefCell::default(),
             hearing: RefCell::new(Hearing::new(config.catchup_skew)),
             told: RefCell::default(),

@@ -3,6 +3,7 @@
 //! A value comes from the command line, else from the environment, else from `.env` in the working
 //! directory, else from its default (`http-and-redis.md` section 13).
 
+mod limits;
 mod network;
 mod rebuild;
 mod sources;
@@ -14,6 +15,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum, builder::NonEmptyStringValueParser};
 
 pub use self::{
+    limits::{LimitSettings, Switch},
     network::Network,
     rebuild::Rebuild,
     stores::{EmbeddedSettings, RedisSettings},
@@ -90,7 +92,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
 
     /// Addresses or ranges of proxies before this server, as "10.0.0.0/8,…": their X-Forwarded-Host
-    /// counts as the host that the browser asked.
+    /// counts as the host that the browser asked, and the last address of their X-Forwarded-For
+    /// that is no proxy's as the browser's.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_name = "ADDRESS")]
     pub trusted_proxies: Vec<Network>,
 
@@ -156,7 +159,7 @@ pub struct Config {
     pub presence_lease: Duration,
 
     /// Log-ins and registrations that may wait for their turn at bcrypt; past it they get a 503.
-    #[arg(long, env = "PASSWORD_QUEUE", default_value_t = 256, value_name = "COUNT")]
+    #[arg(long, env = "PASSWORD_QUEUE", default_value_t = 1_024, value_name = "COUNT")]
     pub password_queue: usize,
 
     /// Bytes that the names of the rooms may take that one socket joins.
@@ -194,6 +197,10 @@ pub struct Config {
     /// What is logged: error, warn, info, debug or trace, or a filter of the tracing crate.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
+
+    /// What one client may use.
+    #[command(flatten)]
+    pub limits: LimitSettings,
 
     #[arg(skip)]
     resolved: Resolved,
@@ -286,6 +293,8 @@ impl Config {
             ("MAX_PAYLOAD", self.max_payload),
             ("PASSWORD_QUEUE", self.password_queue),
             ("ROOM_BYTES", self.room_bytes),
+            ("NAME_BYTES", self.limits.name_bytes),
+            ("MESSAGE_BYTES", self.limits.message_bytes),
         ] {
             if value == 0 {
                 return Err(format!("{name} is 0, but must be at least 1"));
@@ -378,6 +387,17 @@ mod tests {
         assert_eq!(parse(&[], "").unwrap().compat, Compat::Safe);
         assert_eq!(parse(&[], "COMPAT=exact").unwrap().compat, Compat::Exact);
         assert!(parse(&["--compat", "loose"], "").is_err());
+    }
+
+    #[test]
+    fn limits_are_on_by_default() {
+        let limits = |text| parse(&[], text).map(|config| config.limits);
+        assert_eq!(limits("").unwrap().limits, Switch::On);
+        assert_eq!(limits("LIMITS=off").unwrap().limits, Switch::Off);
+        assert_eq!(limits("LOGINS_PER_ADDRESS=7").unwrap().logins_per_address, 7);
+        for bad in ["LIMITS=no", "LOGINS_PER_ADDRESS=0", "EVENTS_PER_SOCKET=-1", "NAME_BYTES=0"] {
+            assert!(limits(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

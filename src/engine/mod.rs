@@ -32,13 +32,16 @@ use tokio::{sync::Notify, task::spawn_local};
 use self::{
     frame::Frame,
     packet::Packet,
-    polling::Cut,
+    polling::{Cut, Refused},
     query::Query,
     session::{Answer, End, Limits, Millis, Polled, Session, Step},
     socket::{Socket, Written},
     table::{Entry, Sid, Table, new_sid},
 };
-use crate::config::Config;
+use crate::{
+    config::Config,
+    limits::{bucket::Rate, sockets::Seat},
+};
 
 /// Names a session in the table. A key of an ended session never names another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,8 +103,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without sessions. [`attach`](Self::attach) must follow.
-    pub fn new(config: &Config) -> Rc<Engine> {
+    /// An engine without sessions. `events` is how often each may send, if that is limited.
+    /// [`attach`](Self::attach) must follow.
+    pub fn new(config: &Config, events: Option<Rate>) -> Rc<Engine> {
         Rc::new_cyclic(|me| Engine {
             me: me.clone(),
             limits: Limits {
@@ -111,6 +115,7 @@ impl Engine {
                 connect_timeout: config.connect_timeout,
                 queue_bytes: config.queue_bytes,
                 queue_packets: config.queue_packets,
+                events,
             },
             max_payload: config.max_payload,
             stall: config.stall_timeout.as_millis() as Millis,
@@ -201,7 +206,7 @@ impl Engine {
         if why == End::SlowReader {
             tracing::warn!(waiting = entry.session.queue.len(), "a slow reader is disconnected");
         }
-        entry.session.end();
+        entry.session.end(why);
         if let Some(app) = self.app() {
             app.closed(key, why);
         }
@@ -233,6 +238,7 @@ impl Engine {
         &self,
         make: impl FnOnce(Millis, &Limits) -> Session<Rc<Socket>>,
         headers: &HeaderMap,
+        seat: Option<Seat>,
     ) -> Option<(Key, Sid)> {
         let now = self.now();
         let (key, sid) = {
@@ -254,6 +260,7 @@ impl Engine {
                 draining: false,
                 reminded: u64::MAX,
                 pause: None,
+                _seat: seat,
             };
             let key = Key { index: table.sessions.insert(entry) as u32, generation };
             table.by_sid.insert(sid, key);
@@ -349,7 +356,8 @@ impl Engine {
 }
 
 /// Answers a request under `/socket.io/`. `client_dir` holds the browser client's files, if they
-/// are to be served; `allow` says by the headers of a handshake whether it may open a session.
+/// are to be served. `allow` says by the headers of a request that opens a connection whether it may; with
+/// `true`, whether it may open a session, which then counts as long as its seat lives.
 ///
 /// # Errors
 /// When the connection is to be cut without an answer.
@@ -357,7 +365,7 @@ pub async fn handle(
     engine: Rc<Engine>,
     client_dir: Option<&Path>,
     request: Request<Incoming>,
-    allow: impl FnOnce(&HeaderMap) -> bool,
+    allow: impl FnOnce(&HeaderMap, bool) -> Result<Option<Seat>, Refused>,
 ) -> Result<Response<Full<Bytes>>, Cut> {
     if let Some(dir) = client_dir {
         let uri = request.uri();
@@ -367,9 +375,13 @@ pub async fn handle(
         }
     }
     let is_upgrade = upgrade::is_upgrade(request.headers());
-    let opens = is_upgrade || Query::parse(request.uri().query()).sid.is_none();
-    if opens && !allow(request.headers()) {
-        return Ok(polling::forbidden());
+    let opens_session = Query::parse(request.uri().query()).sid.is_none();
+    let mut seat = None;
+    if is_upgrade || opens_session {
+        match allow(request.headers(), opens_session) {
+            Ok(taken) => seat = taken,
+            Err(refused) => return Ok(refused.reply()),
+        }
     }
-    if is_upgrade { Ok(engine.upgrade(request)) } else { engine.polling(request).await }
+    if is_upgrade { Ok(engine.upgrade(request, seat)) } else { engine.polling(request, seat).await }
 }

@@ -9,7 +9,8 @@ use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Body,
     header::{
-        ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT,
+        ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+        USER_AGENT,
     },
 };
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ use super::{
     query::{Query, Transport},
     session::{Answer, End, Polled, Posted, Session},
 };
+use crate::limits::{Over, sockets::Seat};
 
 /// Payloads from this size on are compressed.
 const COMPRESS_FROM: usize = 1024;
@@ -73,12 +75,31 @@ pub fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> 
     reply
 }
 
-/// The answer to a handshake that may not open a session, with the number that clients know.
-pub fn forbidden() -> Reply {
-    let body = r#"{"code":4,"message":"Origin not allowed"}"#;
-    let mut reply = reply(StatusCode::FORBIDDEN, "application/json", body);
-    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    reply
+/// Why a handshake may not open a session.
+#[derive(Debug)]
+pub enum Refused {
+    /// 403: a page of another host.
+    Origin,
+    /// 429: too many sockets. The stock client tries again by itself.
+    Over(Over),
+}
+
+impl Refused {
+    /// The answer, with the number that clients know.
+    pub fn reply(self) -> Reply {
+        let (status, message) = match &self {
+            Refused::Origin => (StatusCode::FORBIDDEN, "Origin not allowed".to_owned()),
+            Refused::Over(over) => (StatusCode::TOO_MANY_REQUESTS, over.message()),
+        };
+        let body = format!(r#"{{"code":4,"message":"{message}"}}"#);
+        let mut reply = reply(status, "application/json", body);
+        let headers = reply.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Refused::Over(over) = self {
+            headers.insert(RETRY_AFTER, over.seconds().into());
+        }
+        reply
+    }
 }
 
 fn failed() -> Reply {
@@ -92,7 +113,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the connection is to be cut: the body was too long.
-    pub async fn polling<B>(self: Rc<Self>, request: Request<B>) -> Result<Reply, Cut>
+    pub async fn polling<B>(
+        self: Rc<Self>,
+        request: Request<B>,
+        seat: Option<Seat>,
+    ) -> Result<Reply, Cut>
     where
         B: Body<Data = Bytes>,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -102,7 +127,9 @@ impl Engine {
         let method = request.method();
         let Some(sid) = &query.sid else {
             return Ok(match (method, transport) {
-                (&Method::GET, Transport::Polling) => self.open_polling(request.headers(), &query),
+                (&Method::GET, Transport::Polling) => {
+                    self.open_polling(request.headers(), &query, seat)
+                }
                 (&Method::GET, Transport::WebSocket) => Refusal::Request.reply(),
                 _ => Refusal::Method.reply(),
             });
@@ -122,8 +149,8 @@ impl Engine {
         self.table.borrow_mut().get(key).is_some_and(|entry| entry.session.wire().is_none())
     }
 
-    fn open_polling(&self, headers: &HeaderMap, query: &Query) -> Reply {
-        let Some((_, sid)) = self.open(Session::polling, headers) else {
+    fn open_polling(&self, headers: &HeaderMap, query: &Query, seat: Option<Seat>) -> Reply {
+        let Some((_, sid)) = self.open(Session::polling, headers, seat) else {
             return Refusal::Sid.reply(); // the server is stopping: the client tries again
         };
         let packet = self.open_packet(&sid, r#""websocket""#);

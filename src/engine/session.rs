@@ -9,6 +9,7 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{frame::Frame, packet::Packet};
+use crate::limits::bucket::{Bucket, Rate};
 
 /// A time in milliseconds since the engine started.
 pub type Millis = u64;
@@ -22,6 +23,8 @@ pub trait Wire {
     fn send(&self, frame: &Frame);
     /// Sends a close frame without a status and closes.
     fn close(&self);
+    /// Sends a close frame that tells why and closes.
+    fn refuse(&self, why: &'static str);
     /// Whether this is the same connection.
     fn same(&self, other: &Self) -> bool;
 }
@@ -41,6 +44,8 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// Packets that may wait in a queue.
     pub queue_packets: usize,
+    /// How often the client may send a message, if that is limited.
+    pub events: Option<Rate>,
 }
 
 /// What a held GET is answered with.
@@ -65,6 +70,8 @@ pub enum End {
     Server,
     /// Too much of what the client sent was waiting for the store.
     Flooding,
+    /// The client sent more messages than it may.
+    TooMany,
     /// Too much was waiting for this reader, or its connection stood still.
     SlowReader,
 }
@@ -167,6 +174,7 @@ pub struct Session<W> {
     heart: Heart,
     join_by: Option<Millis>,
     over_limit: bool,
+    sent: Bucket,
 }
 
 impl<W: Wire> Session<W> {
@@ -188,6 +196,7 @@ impl<W: Wire> Session<W> {
             heart: Heart::PingAt(now + ms(limits.ping_interval)),
             join_by: Some(now + ms(limits.connect_timeout)),
             over_limit: false,
+            sent: Bucket::default(),
         }
     }
 
@@ -279,7 +288,10 @@ impl<W: Wire> Session<W> {
             _ => {}
         }
         match packet {
-            Packet::Text(_) | Packet::Binary(_) => Step::Deliver,
+            Packet::Text(_) | Packet::Binary(_) => match limits.events {
+                Some(rate) if self.sent.take(rate, now * 1000).is_err() => Step::End(End::TooMany),
+                _ => Step::Deliver,
+            },
             Packet::Close if !on_websocket => {
                 self.release(b"6");
                 Step::End(End::Client)
@@ -369,14 +381,17 @@ impl<W: Wire> Session<W> {
     }
 
     /// Ends the session: a held GET gets the close packet, its WebSockets a close frame
-    /// (sections 2.4, 3.4, 5). What was queued is dropped.
-    pub fn end(mut self) {
+    /// (sections 2.4, 3.4, 5), which says why if the client sent too much. What was queued is dropped.
+    pub fn end(mut self, why: End) {
         self.release(b"1");
         if let Some(probe) = &self.probe {
             probe.wire.close();
         }
         if let Transport::WebSocket(wire) = &self.transport {
-            wire.close();
+            match why {
+                End::TooMany => wire.refuse("Too many events in a short time"),
+                _ => wire.close(),
+            }
         }
     }
 }

@@ -18,6 +18,9 @@ use super::{
 /// How much is merged into one write.
 const CHUNK: usize = 64 * 1024;
 
+/// The status of a close frame to a client that broke a rule of this server.
+const POLICY_VIOLATION: u16 = 1008;
+
 /// How long a closed connection may take to answer the close frame.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -174,16 +177,22 @@ impl Socket {
     /// Sends a close frame, with a status code if there is one, and stops writing. The reading
     /// task waits a little for the answer and then drops the connection.
     pub fn close_with(&self, code: Option<u16>) {
+        self.close_saying(code, "");
+    }
+
+    fn close_saying(&self, code: Option<u16>, reason: &str) {
         if self.closing.replace(true) {
             return;
         }
-        let frame: &[u8] = match code {
-            Some(code) => &[0x88, 2, code.to_be_bytes()[0], code.to_be_bytes()[1]],
-            None => &[0x88, 0],
-        };
+        let mut frame = vec![0x88, 0];
+        if let Some(code) = code {
+            frame.extend(code.to_be_bytes());
+            frame.extend(reason.bytes());
+            frame[1] = (frame.len() - 2) as u8;
+        }
         // Behind half a frame a close frame can't be read: then the connection just ends.
         if self.unsent.borrow().is_empty() {
-            let _ = self.stream.try_write(frame);
+            let _ = self.stream.try_write(&frame);
         }
         self.gone.notify_one();
     }
@@ -215,6 +224,10 @@ impl Wire for Rc<Socket> {
 
     fn close(&self) {
         self.close_with(None);
+    }
+
+    fn refuse(&self, why: &'static str) {
+        self.close_saying(Some(POLICY_VIOLATION), why);
     }
 
     fn same(&self, other: &Self) -> bool {

@@ -14,6 +14,7 @@ use super::{
     socket::Socket,
     wheel::{TICK_MS, Wheel},
 };
+use crate::limits::sockets::Seat;
 
 /// An engine session id: 20 characters, unguessable.
 pub(super) type Sid = [u8; 20];
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     pub(super) reminded: u64,
     /// Set while the session's input must wait; its readers wait for the notification.
     pub(super) pause: Option<Rc<Notify>>,
+    /// Counts the session as long as it lives.
+    pub(super) _seat: Option<Seat>,
 }
 
 #[derive(Default)]

@@ -25,6 +25,7 @@ use super::{
     session::Session,
     socket::Socket,
 };
+use crate::limits::sockets::Seat;
 
 /// Whether a request asks to change the protocol.
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -36,7 +37,7 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
 /// What a WebSocket is for.
 enum Purpose {
     /// A session of its own.
-    Open(Box<HeaderMap>),
+    Open(Box<HeaderMap>, Option<Seat>),
     /// To take over a polling session.
     Probe(Key),
     /// Asked for by `transport=polling`: accepted and closed.
@@ -45,14 +46,16 @@ enum Purpose {
 
 impl Engine {
     /// Answers an upgrade request under `/socket.io/`.
-    pub fn upgrade(self: Rc<Self>, mut request: Request<Incoming>) -> Reply {
+    pub fn upgrade(self: Rc<Self>, mut request: Request<Incoming>, seat: Option<Seat>) -> Reply {
         let purpose = match self.purpose(&request) {
             Ok(purpose) => purpose,
             Err(refusal) => return refuse(refusal.message()),
         };
         let Some(accept) = handshake(&request) else { return refuse("Bad Request") };
         let purpose = match purpose {
-            Purpose::Open(_) => Purpose::Open(Box::new(std::mem::take(request.headers_mut()))),
+            Purpose::Open(..) => {
+                Purpose::Open(Box::new(std::mem::take(request.headers_mut())), seat)
+            }
             other => other,
         };
         let switched = hyper::upgrade::on(&mut request);
@@ -71,7 +74,7 @@ impl Engine {
         Ok(match (transport, key) {
             (Transport::Polling, _) => Purpose::None,
             (Transport::WebSocket, Some(key)) => Purpose::Probe(key),
-            (Transport::WebSocket, None) => Purpose::Open(Box::default()),
+            (Transport::WebSocket, None) => Purpose::Open(Box::default(), None),
         })
     }
 
@@ -82,7 +85,7 @@ impl Engine {
         };
         let socket = Socket::new(io.into_inner());
         let key = match purpose {
-            Purpose::Open(headers) => self.open_websocket(&socket, &headers),
+            Purpose::Open(headers, seat) => self.open_websocket(&socket, &headers, seat),
             Purpose::Probe(key) => self.open_probe(key, &socket).then_some(key),
             Purpose::None => None,
         };
@@ -92,9 +95,14 @@ impl Engine {
         }
     }
 
-    fn open_websocket(&self, socket: &Rc<Socket>, headers: &HeaderMap) -> Option<Key> {
+    fn open_websocket(
+        &self,
+        socket: &Rc<Socket>,
+        headers: &HeaderMap,
+        seat: Option<Seat>,
+    ) -> Option<Key> {
         let make = |now, limits: &_| Session::websocket(socket.clone(), now, limits);
-        let (key, sid) = self.open(make, headers)?;
+        let (key, sid) = self.open(make, headers, seat)?;
         self.send(key, &self.open_packet(&sid, ""));
         Some(key)
     }

@@ -21,7 +21,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::watch, time::sleep};
 
 use super::{error::Abort, respond::Body};
-use crate::{app::App, engine};
+use crate::{
+    app::App,
+    engine::{self, polling::Refused},
+};
 
 /// Seconds that an idle connection is promised to stay open.
 const KEEP_ALIVE: HeaderValue = HeaderValue::from_static("timeout=5");
@@ -74,9 +77,18 @@ async fn dispatch(
     stopping: watch::Receiver<bool>,
 ) -> Result<Response<Body>, Abort> {
     let keep = keeps_alive(&request);
+    let client = app.limits.client(request.headers(), from);
     let mut response = if request.uri().path().starts_with("/socket.io/") {
         let dir = app.config.engine_client_dir.as_deref();
-        let allow = |headers: &HeaderMap| app.origins.allow(headers, from);
+        let allow = |headers: &HeaderMap, opens_session: bool| {
+            if !app.origins.allow(headers, from) {
+                return Err(Refused::Origin);
+            }
+            if !opens_session {
+                return Ok(None);
+            }
+            app.limits.socket(client, || app.secrets.sid(headers)).map_err(Refused::Over)
+        };
         let answer = engine::handle(app.engine.clone(), dir, request, allow).await;
         answer.map_err(|_| Abort)?.map(Either::Left)
     } else if request.method() == Method::CONNECT {
@@ -85,7 +97,7 @@ async fn dispatch(
         sleep(NO_SUCH_PROTOCOL).await;
         return Err(Abort);
     } else {
-        super::handle(app, request).await?
+        super::handle(app, request, client).await?
     };
     let said = response.headers().contains_key(CONNECTION);
     if !said && response.status() != StatusCode::SWITCHING_PROTOCOLS {

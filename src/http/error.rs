@@ -3,10 +3,10 @@
 
 use std::{fmt, io};
 
-use hyper::StatusCode;
+use hyper::{StatusCode, header::RETRY_AFTER};
 
 use super::respond::Answer;
-use crate::{passwords::Busy, store::StoreError};
+use crate::{limits::Over, passwords::Busy, store::StoreError};
 
 /// Why a request is refused. Statuses with a message are JSON, since that is what the client shows.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub enum Error {
     Invalid(&'static str),
     /// 400 in plain text.
     BadRequest,
+    /// 400 in JSON: a new name is longer than so many bytes.
+    LongName(usize),
     /// 403 in plain text: not signed in.
     Forbidden,
     /// 403 in JSON: signed in, but not allowed.
@@ -29,6 +31,8 @@ pub enum Error {
     TooLarge,
     /// 415: the body is in a coding or character set that is not read.
     Unsupported,
+    /// 429: more than one client may use.
+    Over(Over),
     /// 503: too many logins at once.
     Busy,
     /// 503 or 500: the store can't be reached, or refused.
@@ -42,6 +46,10 @@ impl Error {
     pub fn answer(&self) -> Answer {
         let (status, message) = match self {
             Error::Invalid(message) => (StatusCode::BAD_REQUEST, *message),
+            Error::LongName(most) => {
+                let message = format!("The name is too long: {most} bytes are the most");
+                return Answer::message(StatusCode::BAD_REQUEST, &message);
+            }
             Error::BadRequest => return Answer::status(StatusCode::BAD_REQUEST),
             Error::Forbidden => return Answer::status(StatusCode::FORBIDDEN),
             Error::NotAllowed(message) => (StatusCode::FORBIDDEN, *message),
@@ -51,6 +59,10 @@ impl Error {
             Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
             Error::Unsupported => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported charset or content encoding")
+            }
+            Error::Over(over) => {
+                let answer = Answer::message(StatusCode::TOO_MANY_REQUESTS, &over.message());
+                return answer.header(RETRY_AFTER, over.seconds().to_string());
             }
             Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many logins, try again later"),
             Error::Store(StoreError::Unavailable(_)) => {
@@ -92,6 +104,12 @@ impl std::error::Error for Error {}
 impl From<StoreError> for Error {
     fn from(why: StoreError) -> Error {
         Error::Store(why)
+    }
+}
+
+impl From<Over> for Error {
+    fn from(over: Over) -> Error {
+        Error::Over(over)
     }
 }
 

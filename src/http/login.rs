@@ -18,12 +18,19 @@ pub(super) async fn post(app: &App, call: Call<'_>) -> Result<Answer, Error> {
     let (username, name) = (username.clone(), username.to_lossy().into_owned());
     let password = password.to_lossy().into_owned().into_bytes();
 
+    let client = call.visitor.client();
+    app.limits.login(client, &name)?;
     let mut login = app.store.find_login(&name).await?;
     if login.is_none() {
+        if let Some(most) = app.limits.name_is_over(&name) {
+            return Err(Error::LongName(most));
+        }
+        app.limits.registration(client)?;
         let hash = app.passwords.hash(password.clone()).await?;
         match app.store.create_user(&name, &hash).await? {
             // Ids are far from where a number of JavaScript loses digits.
             Registration::Created(id) => {
+                app.limits.signed_in(client, &name);
                 return Ok(sign_in(call, StatusCode::CREATED, Json::Num(id as f64), username));
             }
             // Somebody was faster: then it is a log-in with that name.
@@ -33,8 +40,10 @@ pub(super) async fn post(app: &App, call: Call<'_>) -> Result<Answer, Error> {
     let login = login.ok_or(Error::Credentials)?;
     let hash = login.password_hash.ok_or(Error::Credentials)?;
     if !app.passwords.verify(password, hash).await? {
+        app.limits.login_failed(client, &name);
         return Err(Error::Credentials);
     }
+    app.limits.signed_in(client, &name);
     Ok(sign_in(call, StatusCode::OK, login.id.as_str().into(), username))
 }
 

@@ -24,7 +24,7 @@ mod room;
 mod rooms;
 mod users;
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, net::IpAddr, rc::Rc};
 
 use hyper::{
     Request, Response, Uri,
@@ -92,13 +92,18 @@ impl Call<'_> {
     }
 }
 
-/// Answers a request that is not for `/socket.io/`.
+/// Answers a request of a client that is not for `/socket.io/`.
 ///
 /// # Errors
 /// None so far.
-pub async fn handle(app: Rc<App>, request: Request<Incoming>) -> Result<Response<Body>, Abort> {
+pub async fn handle(
+    app: Rc<App>,
+    request: Request<Incoming>,
+    client: IpAddr,
+) -> Result<Response<Body>, Abort> {
     let (request, incoming) = request.into_parts();
-    let mut response = layers(&app, &request, incoming).await.unwrap_or_else(|why| {
+    let response = layers(&app, &request, incoming, client).await;
+    let mut response = response.unwrap_or_else(|why| {
         why.log(&request.method, request.uri.path());
         why.answer().send(&request)
     });
@@ -107,7 +112,12 @@ pub async fn handle(app: Rc<App>, request: Request<Incoming>) -> Result<Response
     Ok(response)
 }
 
-async fn layers(app: &App, request: &Parts, incoming: Incoming) -> Result<Response<Body>, Error> {
+async fn layers(
+    app: &App,
+    request: &Parts,
+    incoming: Incoming,
+    client: IpAddr,
+) -> Result<Response<Body>, Error> {
     let target = Target::of(&request.uri);
     let body = body::read(&request.headers, incoming).await?;
     let file = match &app.files {
@@ -117,7 +127,7 @@ async fn layers(app: &App, request: &Parts, incoming: Incoming) -> Result<Respon
     if let Some(file) = file {
         return Ok(file);
     }
-    let mut visitor = Visitor::load(app, &request.headers).await?;
+    let mut visitor = Visitor::load(app, &request.headers, client).await?;
     let answer = match answer(app, request, &target, &mut visitor, body).await {
         Ok(answer) => answer,
         // Then the session can't be stored either.

@@ -1,6 +1,9 @@
 //! The session layer (`http-and-redis.md` section 6): load, run the route, store before the answer.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    net::IpAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use hyper::header::HeaderMap;
 
@@ -21,6 +24,7 @@ pub struct Visitor {
     is_outdated: bool,
     /// Somebody signed in with this request.
     signed_in: bool,
+    client: IpAddr,
 }
 
 enum State {
@@ -34,17 +38,22 @@ enum State {
 
 impl Visitor {
     /// Loads the session of the request's cookie, whose life that renews. Without one, or with one
-    /// that is gone, the visitor is a new one.
-    pub async fn load(app: &App, headers: &HeaderMap) -> Result<Visitor, Error> {
+    /// that is gone, the visitor is a new one. `client` is the address that asks.
+    pub async fn load(app: &App, headers: &HeaderMap, client: IpAddr) -> Result<Visitor, Error> {
         if let Some((sid, is_outdated)) = app.secrets.signed(headers) {
             let stored = app.store.session_load(&sid).await?;
             if let Some(session) = stored.and_then(|text| Session::parse(&text)) {
                 let state = State::Known(sid);
-                return Ok(Visitor { session, state, is_outdated, signed_in: false });
+                return Ok(Visitor { session, state, is_outdated, signed_in: false, client });
             }
         }
         let (session, state) = (Session::fresh(), State::New);
-        Ok(Visitor { session, state, is_outdated: false, signed_in: false })
+        Ok(Visitor { session, state, is_outdated: false, signed_in: false, client })
+    }
+
+    /// The address that asks.
+    pub fn client(&self) -> IpAddr {
+        self.client
     }
 
     /// The user who is signed in.
@@ -87,6 +96,11 @@ impl Visitor {
     /// whose log-in must not be lost.
     async fn store(mut self, app: &App) -> store::Result<Option<String>> {
         if !self.session.must_be_stored() || matches!(self.state, State::Gone) {
+            return Ok(None);
+        }
+        // What nobody is signed in with holds nothing: the answer is the same without it.
+        let is_idle = matches!(self.state, State::New) && !self.signed_in;
+        if is_idle && !app.limits.may_make_session(self.client) {
             return Ok(None);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());

@@ -8,7 +8,7 @@ pub mod origin;
 
 use super::{message::Message, user::User};
 use crate::{
-    config::Compat,
+    config::{Compat, LimitSettings, Switch},
     contract::events,
     js::{self, Json, Str},
 };
@@ -151,6 +151,11 @@ impl Policy {
     /// Whether the sockets of a session end with it: at a log-out, and when somebody else signs in.
     pub fn ends_sockets(self) -> bool {
         self.safe
+    }
+
+    /// The limits that hold: none under `exact`, as on the original, and none if they are switched off.
+    pub fn limits(self, settings: &LimitSettings) -> Option<&LimitSettings> {
+        (self.safe && settings.limits == Switch::On).then_some(settings)
     }
 
     /// What stands behind the value in the session cookie. `https_only` asks for `Secure`.

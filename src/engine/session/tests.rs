@@ -15,6 +15,9 @@ impl Wire for Paper {
     fn close(&self) {
         self.0.borrow_mut().push("closed".into());
     }
+    fn refuse(&self, why: &'static str) {
+        self.0.borrow_mut().push(why.into());
+    }
     fn same(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
@@ -36,6 +39,7 @@ fn limits() -> Limits {
         connect_timeout: Duration::from_secs(45),
         queue_bytes: 1000,
         queue_packets: 10,
+        events: None,
     }
 }
 
@@ -84,7 +88,7 @@ fn a_second_get_is_a_conflict_and_the_first_gets_the_close() {
     let mut first = get(&mut session);
     let (reply, _second) = oneshot::channel();
     assert_eq!(session.get(reply), Polled::Conflict);
-    session.end();
+    session.end(End::Server);
     assert_eq!(packets(&mut first), ["1"]);
 }
 
@@ -206,4 +210,23 @@ fn a_full_queue_says_so_once_and_for_all() {
     session.queue.pop();
     session.queue.pop();
     assert!(!session.push(Frame::text(b"4c"), &limits()));
+}
+
+#[test]
+fn who_sends_more_than_the_limit_ends_and_is_told_why() {
+    use crate::limits::bucket::Rate;
+    let limits =
+        Limits { events: Some(Rate::with_burst(2, Duration::from_secs(1), 3)), ..limits() };
+    let paper = Paper::default();
+    let mut session = Session::websocket(paper.clone(), 0, &limits);
+    let text = Packet::Text("2[\"x\"]");
+    for now in [0, 0, 0, 500, 1000] {
+        assert_eq!(session.receive(&text, now, &limits), Step::Deliver);
+    }
+    // Heartbeats are free.
+    assert_eq!(session.receive(&Packet::Pong, 1000, &limits), Step::Done);
+    let binary = Packet::Binary(vec![1]);
+    assert_eq!(session.receive(&binary, 1000, &limits), Step::End(End::TooMany));
+    session.end(End::TooMany);
+    assert_eq!(paper.take(), ["Too many events in a short time"]);
 }
