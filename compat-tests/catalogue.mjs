@@ -228,6 +228,11 @@ const safe = [
   ['safe/socket', 'socket', 'H15', MAY],
   ['safe/cluster', 'cluster', 'H15', MAY],
   ['safe/presence', 'cluster', 'R8', MAY],
+  ...mixed('safe/limits', 'rest', [
+    ['H15', MAY, /^sessions/, 'session'],
+    ['H15', MAY, /^(?:sockets|sizes > a message)/, 'socket'],
+    ['H15', MAY, not(/^sessions/, /^sockets/, /^sizes > a message/)],
+  ]),
 ];
 
 // The original's own client, whose flows section 16 tells, and how its copy is got.

@@ -53,7 +53,7 @@ pub struct LimitSettings {
     pub sockets_per_session: u32,
 
     /// Events that one socket may send in a second, in the long run; past it and EVENTS_BURST it is
-    /// closed.
+    /// closed, and a handshake of its session gets a 429 until a burst is allowed again.
     #[arg(long, env = "EVENTS_PER_SOCKET", default_value_t = 100, value_name = "COUNT",
         value_parser = count())]
     pub events_per_socket: u32,
@@ -73,12 +73,12 @@ pub struct LimitSettings {
     pub message_bytes: usize,
 }
 
-/// Whether something holds.
+/// Whether the limits hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// It does.
+    /// They hold.
     On,
-    /// It does not.
+    /// Nothing is limited.
     Off,
 }
 

@@ -206,6 +206,11 @@ impl Engine {
         if why == End::SlowReader {
             tracing::warn!(waiting = entry.session.queue.len(), "a slow reader is disconnected");
         }
+        if why == End::TooMany
+            && let Some(seat) = &entry.seat
+        {
+            seat.send_away();
+        }
         entry.session.end(why);
         if let Some(app) = self.app() {
             app.closed(key, why);
@@ -260,7 +265,7 @@ impl Engine {
                 draining: false,
                 reminded: u64::MAX,
                 pause: None,
-                _seat: seat,
+                seat,
             };
             let key = Key { index: table.sessions.insert(entry) as u32, generation };
             table.by_sid.insert(sid, key);

@@ -31,7 +31,7 @@ pub(super) struct Entry {
     /// Set while the session's input must wait; its readers wait for the notification.
     pub(super) pause: Option<Rc<Notify>>,
     /// Counts the session as long as it lives.
-    pub(super) _seat: Option<Seat>,
+    pub(super) seat: Option<Seat>,
 }
 
 #[derive(Default)]

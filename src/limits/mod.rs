@@ -31,8 +31,6 @@ use crate::config::{LimitSettings, Network};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-/// When who has too many sockets may try again: nobody knows when one of them ends.
-const SOCKET_WAIT: Duration = Duration::from_secs(10);
 /// How often the log has a line for each limit.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -53,10 +51,12 @@ pub enum Limit {
     SocketsPerAddress,
     /// `SOCKETS_PER_SESSION`.
     SocketsPerSession,
+    /// `EVENTS_PER_SOCKET`.
+    EventsPerSocket,
 }
 
 impl Limit {
-    const COUNT: usize = Limit::SocketsPerSession as usize + 1;
+    const COUNT: usize = Limit::EventsPerSocket as usize + 1;
 
     /// The setting that moves it.
     pub fn setting(self) -> &'static str {
@@ -68,6 +68,7 @@ impl Limit {
             Limit::SessionsPerAddress => "SESSIONS_PER_ADDRESS",
             Limit::SocketsPerAddress => "SOCKETS_PER_ADDRESS",
             Limit::SocketsPerSession => "SOCKETS_PER_SESSION",
+            Limit::EventsPerSocket => "EVENTS_PER_SOCKET",
         }
     }
 
@@ -82,6 +83,7 @@ impl Limit {
             Limit::SessionsPerAddress => "new sessions from your network",
             Limit::SocketsPerAddress => "connections from your network",
             Limit::SocketsPerSession => "connections of your browser",
+            Limit::EventsPerSocket => "events in a short time",
         }
     }
 }
@@ -164,7 +166,11 @@ impl Limits {
                 hourly(settings.failed_logins_per_name),
             )),
             sessions: Buckets::new(hourly(settings.sessions_per_address)).into(),
-            sockets: Sockets::new(settings.sockets_per_address, settings.sockets_per_session),
+            sockets: Sockets::new(
+                settings.sockets_per_address,
+                settings.sockets_per_session,
+                events(settings),
+            ),
             name_bytes: settings.name_bytes,
             refused: Default::default(),
             told: Default::default(),
@@ -258,7 +264,7 @@ impl Limits {
     /// lives; `None` if sockets are not counted.
     ///
     /// # Errors
-    /// If there are too many.
+    /// If there are too many, or one of them sent too much just now.
     pub fn socket(
         &self,
         address: IpAddr,
@@ -267,7 +273,7 @@ impl Limits {
         let Some(on) = &self.on else { return Ok(None) };
         let session = session().map(|sid| on.hasher.hash_one(sid));
         let seat = on.sockets.seat(address::key(address), session);
-        seat.map(Some).map_err(|limit| self.over(on, limit, SOCKET_WAIT, address))
+        seat.map(Some).map_err(|(limit, wait)| self.over(on, limit, wait, address))
     }
 }
 
