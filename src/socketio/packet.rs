@@ -44,7 +44,8 @@ pub struct Event<'a> {
 /// What the original closes the connection for (section 7.8).
 pub fn parse(text: &str) -> Result<Packet<'_>, Malformed> {
     let kind = *text.as_bytes().first().ok_or(Malformed)?;
-    let mut rest = &text[1..];
+    // The first character may be longer than the digit that it should be.
+    let mut rest = text.get(1..).ok_or(Malformed)?;
     let binary = matches!(kind, b'5' | b'6');
     let mut attachments = 0;
     if binary {
@@ -78,7 +79,9 @@ pub fn parse(text: &str) -> Result<Packet<'_>, Malformed> {
             Ok(Packet::Event(Event { namespace, wants_ack, ack, attachments, arguments }))
         }
         (b'3' | b'6', None | Some(Json::Arr(_))) => Ok(Packet::Ignored),
-        (b'4', None | Some(Json::Str(_) | Json::Obj(_))) => Ok(Packet::Ignored),
+        (b'4', None | Some(Json::Null | Json::Str(_) | Json::Arr(_) | Json::Obj(_))) => {
+            Ok(Packet::Ignored)
+        }
         _ => Err(Malformed),
     }
 }
@@ -122,7 +125,16 @@ mod tests {
         ] {
             assert!(matches!(parse(text), Ok(Packet::Event(_))), "{text}");
         }
-        for text in ["30[]", "3", "3777[\"x\"]", "4{\"message\":\"x\"}", "4\"x\"", "61-7[]"] {
+        for text in [
+            "30[]",
+            "3",
+            "3777[\"x\"]",
+            "4{\"message\":\"x\"}",
+            "4\"x\"",
+            "4[1]",
+            "4null",
+            "61-7[]",
+        ] {
             assert_eq!(parse(text).unwrap(), Packet::Ignored, "{text}");
         }
     }
@@ -133,6 +145,7 @@ mod tests {
             "",
             "9[\"x\"]",
             "a",
+            "é[\"x\"]",
             "0\"x\"",
             "0{bad",
             "0{}1",
