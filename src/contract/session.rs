@@ -144,7 +144,8 @@ impl Session {
         const CENTURY: f64 = 100.0 * 365.25 * 86_400_000.0;
         let Some(Json::Obj(cookie)) = self.fields.get("cookie") else { return None };
         match cookie.get("originalMaxAge") {
-            Some(Json::Num(age)) => Some(age.clamp(0.0, CENTURY) as u64),
+            // What is not finite is written as null, and is none when it is read again.
+            Some(Json::Num(age)) if age.is_finite() => Some(age.clamp(0.0, CENTURY) as u64),
             _ => None,
         }
     }
@@ -243,6 +244,8 @@ mod tests {
         assert_eq!(kept.seconds, 7201);
         assert!(kept.text.contains(r#""expires":"2020-09-13T14:26:40.001Z""#), "{}", kept.text);
         assert_eq!(restored(r#"{"cookie":{"originalMaxAge":-5}}"#).seconds, 0);
+        let endless = restored(r#"{"cookie":{"originalMaxAge":1e400,"expires":null}}"#);
+        assert_eq!(endless, Stored { text: PLAIN.to_owned(), seconds: 86_400 });
     }
 
     #[test]
