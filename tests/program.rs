@@ -76,3 +76,28 @@ fn a_signal_stops_it_in_order_from_the_first_moment_on() {
         assert!(!place.0.join("data/chat.db-wal").exists());
     }
 }
+
+#[test]
+fn a_secret_that_everybody_knows_is_warned_of_at_each_start() {
+    let place = Place::new("secret");
+    // Neither store can be used, and the warning comes all the same.
+    let redis = ("REDIS_ENDPOINT_URL", "127.0.0.1:1");
+    let folder = ("DATA_FILE", ".");
+    for (settings, warned) in [
+        (vec![redis], true),
+        (vec![redis, ("SESSION_SECRET", "keyboard cat")], true),
+        (vec![redis, ("SESSION_SECRET", "s3cret,keyboard cat")], true),
+        (vec![redis, ("SESSION_SECRET", "s3cret,an older one")], false),
+        (vec![folder, ("STORE", "embedded"), ("SESSION_SECRET", "s3cret,keyboard cat")], true),
+        (vec![folder, ("STORE", "embedded")], false),
+    ] {
+        for _start in 0..2 {
+            let ended = place.program(&settings).output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let warning = said.lines().find(|line| line.contains("anybody can forge a session"));
+            assert_eq!(warning.is_some_and(|line| line.contains("WARN")), warned, "{said}");
+            assert!(!said.contains("s3cret"), "{said}");
+            assert!(!ended.status.success(), "{settings:?}");
+        }
+    }
+}

@@ -43,22 +43,23 @@ pub struct Started {
 /// # Errors
 /// What ends the program with a code of its own.
 pub async fn start(config: &mut Config, passwords: &Passwords) -> Result<Started, Failure> {
+    if config.store == StoreKind::Redis && config.session_secret.is_empty() {
+        config.session_secret.push(DEFAULT_SECRET.into());
+    }
+    // In a list that rotates too: any secret of it is accepted.
+    if config.session_secret.iter().any(|secret| secret == DEFAULT_SECRET) {
+        tracing::warn!(
+            "SESSION_SECRET has the original's secret, which everybody knows: anybody can forge a session. \
+             Set a secret of your own on all servers"
+        );
+    }
     match config.store {
         StoreKind::Redis => on_redis(config, passwords).await,
         StoreKind::Embedded => on_file(config, passwords).await,
     }
 }
 
-async fn on_redis(config: &mut Config, passwords: &Passwords) -> Result<Started, Failure> {
-    if config.session_secret.is_empty() {
-        config.session_secret.push(DEFAULT_SECRET.into());
-    }
-    if config.session_secret.iter().any(|secret| secret == DEFAULT_SECRET) {
-        tracing::warn!(
-            "SESSION_SECRET is the original's, which everybody knows: anybody can forge a session. \
-             Set a secret of your own on all servers"
-        );
-    }
+async fn on_redis(config: &Config, passwords: &Passwords) -> Result<Started, Failure> {
     let client = link::client(&config.redis).map_err(Failure::Setting)?;
     let timeout = config.redis.timeout;
     let connect = async || {
