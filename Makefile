@@ -13,8 +13,10 @@ NEEDED_LIBRARIES := openssl=libssl-dev
 BENCH_CRATE := --locked --manifest-path benches/Cargo.toml
 BENCH := cargo run --release --quiet $(BENCH_CRATE) -- --server $(BINARY)
 PROFILE := quick
+# Every crate of the repository, each with a lock file of its own.
+CRATES := . benches compat-tests/rust-client
 
-.PHONY: help run check test chaos bench bench-growth bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
+.PHONY: help run check test chaos deny audit bench bench-growth bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +53,13 @@ chaos: needs build compat-packages ## what takes too long for `make test`: a hun
 
 mutants: needs build compat-packages ## proof that the suite finds faults: put seven into the server, one by one
 	cd compat-tests && node mutants.mjs
+
+deny: ## advisories, licences and sources of all Rust crates, by deny.toml
+	@if ! cargo deny --version >/dev/null 2>&1; then echo "Installing cargo-deny"; cargo install cargo-deny --locked --quiet; fi
+	@for crate in $(CRATES); do echo "$$crate"; cargo deny --locked --manifest-path $$crate/Cargo.toml --config deny.toml check --hide-inclusion-graph $(DENY) || exit 1; done
+
+audit: ## what npm knows against the packages of the tests; fails unless it is listed in compat-tests/audit.json
+	@node compat-tests/audit.mjs
 
 # Further arguments in ARGS=, such as --only fanout or --command './my-server --port {port} --redis {redis}'.
 bench: bench-build ## servers side by side: CPU, memory, latency; PROFILE=full takes a quarter of an hour
