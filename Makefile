@@ -13,10 +13,12 @@ NEEDED_LIBRARIES := openssl=libssl-dev
 BENCH_CRATE := --locked --manifest-path benches/Cargo.toml
 BENCH := cargo run --release --quiet $(BENCH_CRATE) -- --server $(BINARY)
 PROFILE := quick
+FUZZ_CRATE := --locked --manifest-path fuzz/Cargo.toml
+SECONDS := 60
 # Every crate of the repository, each with a lock file of its own.
-CRATES := . benches compat-tests/rust-client
+CRATES := . benches fuzz compat-tests/rust-client
 
-.PHONY: help run check test chaos deny audit bench bench-growth bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
+.PHONY: help run check test chaos fuzz fuzz-accept fuzz-check deny audit bench bench-growth bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,6 +55,18 @@ chaos: needs build compat-packages ## what takes too long for `make test`: a hun
 
 mutants: needs build compat-packages ## proof that the suite finds faults: put seven into the server, one by one
 	cd compat-tests && node mutants.mjs
+
+# It wants the nightly compiler, and installs cargo-fuzz if need be. TARGETS='json cookie' fuzzes these alone.
+fuzz: ## fuzz each reader of strangers' bytes for SECONDS=60; `make test` replays the corpus without it
+	@nice -n 19 node fuzz/run.mjs --seconds $(SECONDS) $(TARGETS)
+
+fuzz-accept: compat-packages ## compare what `make fuzz` found with the originals, take it into the corpus, and its counts into fuzz/README.md
+	FUZZ_CORPUS=target/fuzz/corpus cargo test --locked --quiet --test fuzz_corpus
+	@nice -n 19 node fuzz/run.mjs --accept
+
+fuzz-check: ## formatting and lints of the fuzz targets, which are a crate of their own
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy --all-targets $(FUZZ_CRATE) -- -D warnings
 
 deny: ## advisories, licences and sources of all Rust crates, by deny.toml
 	@if ! cargo deny --version >/dev/null 2>&1; then echo "Installing cargo-deny"; cargo install cargo-deny --locked --quiet; fi

@@ -11,7 +11,7 @@ const COOKIE_MEMBERS: [&str; 7] =
 
 /// Names that a session object of the original has by itself: such fields vanish.
 #[rustfmt::skip]
-const RESERVED: [&str; 20] = [
+pub const RESERVED: [&str; 20] = [
     "id", "req", "touch", "save", "reload", "destroy", "regenerate", "resetMaxAge", "constructor",
     "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
     "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",

@@ -258,7 +258,8 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-fn join(frames: &[Frame]) -> Vec<u8> {
+/// The payload of these packets.
+pub fn join(frames: &[Frame]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(frames.iter().map(Frame::size).sum());
     for (i, frame) in frames.iter().enumerate() {
         if i > 0 {

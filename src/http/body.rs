@@ -25,24 +25,32 @@ const UNREADABLE: Error = Error::Invalid("The request body is not valid JSON");
 
 /// Reads the body to its end. What is no JSON body counts as `{}`.
 pub async fn read(headers: &HeaderMap, incoming: Incoming) -> Result<Json, Error> {
-    let empty = Json::Obj(Object::default());
     let plan = plan(headers);
     // Compressed text that is longer than this can't be honest.
     let wanted = if matches!(plan, Ok(Some(_))) { LIMIT + 1024 } else { 0 };
     let bytes = tokio::time::timeout(TIMEOUT, collect(incoming, wanted));
     let bytes = bytes.await.map_err(|_| Error::Slow)??;
-    let Some(coding) = plan? else { return Ok(empty) };
-    let bytes = inflate(coding, &bytes.ok_or(Error::TooLarge)?)?;
-    // Nothing behind a byte order mark is nothing, too.
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    if bytes.is_empty() { Ok(empty) } else { parse(bytes) }
+    let Some(coding) = plan? else { return Ok(Json::Obj(Object::default())) };
+    decode(coding, &bytes.ok_or(Error::TooLarge)?)
 }
 
+/// How a body is compressed.
 #[derive(Clone, Copy)]
-enum Coding {
+pub enum Coding {
+    /// Not at all.
     Identity,
+    /// gzip.
     Gzip,
+    /// zlib.
     Deflate,
+}
+
+/// Reads a whole body.
+pub fn decode(coding: Coding, bytes: &[u8]) -> Result<Json, Error> {
+    let bytes = inflate(coding, bytes)?;
+    // Nothing behind a byte order mark is nothing, too.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    if bytes.is_empty() { Ok(Json::Obj(Object::default())) } else { parse(bytes) }
 }
 
 /// How to read the body; `None` if it is not for us.
