@@ -5,12 +5,12 @@ use std::{cell::Cell, collections::HashSet, rc::Rc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::{Chat, online::data_of, presence::server_of};
+use super::{Chat, online::data_of};
 use crate::{
     contract::{control::Control, events},
     store::{
         self, StoreError,
-        redis::leases::{Leases, TakeOut},
+        redis::leases::{Leases, TakeOut, server_of},
     },
 };
 
@@ -89,6 +89,9 @@ impl Chat {
         }
         for process in &beat.dead {
             self.clear_away(leases, process).await?;
+        }
+        if due.alone {
+            leases.tell(&Control::OthersGone.encode(&self.server_id)).await?;
         }
         if !due.ghosts.is_empty() {
             self.take_out_ghosts(leases, &due.ghosts).await?;

@@ -143,6 +143,8 @@ impl Chat {
 
     /// A message of a user has put them into the online set, since somebody had taken them out.
     pub(super) fn is_back(self: &Rc<Self>, user: &User) {
+        // If this server's lease has ended too, that is put right before others hear of the user.
+        self.put_back(user);
         let data = user.presence(true);
         let publish = self.announcement(events::USER_CONNECTED, &data).into_iter().collect();
         self.store.commit(Commit { publish, ..Commit::default() }, Box::new(|_| {}));

@@ -35,8 +35,9 @@ impl Chat {
             }
             Control::LeaseBegun { server } => presence().counts(server),
             Control::LeaseEnded { server } => presence().counts_no_more(server),
+            Control::OthersGone => presence().others_are_gone(),
             Control::PresenceRebuilt => {
-                presence().forget_others();
+                presence().others_are_gone();
                 let here = presence().here();
                 here.iter().for_each(|user| self.put_back(user));
             }

@@ -8,6 +8,7 @@ const ENDED: &str = "session.ended";
 const RENEWED: &str = "session.renewed";
 const LEASE_BEGUN: &str = "lease.begun";
 const LEASE_ENDED: &str = "lease.ended";
+const OTHERS_GONE: &str = "others.gone";
 const REBUILT: &str = "presence.rebuilt";
 
 /// What one server of ours tells the others.
@@ -37,6 +38,8 @@ pub enum Control {
         /// Its name in announcements.
         server: String,
     },
+    /// There are no servers without a lease any more, such as the original's.
+    OthersGone,
     /// There are no servers without a lease any more, and the online set is what the leases say.
     PresenceRebuilt,
 }
@@ -65,6 +68,7 @@ impl Control {
                 set("server", server);
                 LEASE_ENDED
             }
+            Control::OthersGone => OTHERS_GONE,
             Control::PresenceRebuilt => REBUILT,
         };
         envelope::encode(server_id, event, Json::from(data).to_text().as_bytes())
@@ -90,6 +94,7 @@ impl Control {
             },
             LEASE_BEGUN => Control::LeaseBegun { server: text("server")? },
             LEASE_ENDED => Control::LeaseEnded { server: text("server")? },
+            OTHERS_GONE => Control::OthersGone,
             REBUILT => Control::PresenceRebuilt,
             _ => return None,
         })
@@ -109,6 +114,7 @@ mod tests {
             Control::SessionRenewed { sid, now, user },
             Control::LeaseBegun { server: server.clone() },
             Control::LeaseEnded { server },
+            Control::OthersGone,
             Control::PresenceRebuilt,
         ] {
             let text = control.encode("10.0.0.5:4000");

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::exit::Failure;
 use crate::{
-    chat::{online::data_of, presence::server_of},
+    chat::online::data_of,
     config::Rebuild,
     contract::{control::Control, envelope, events},
     store::{
         self, Result, Store,
         redis::{
             RedisStore,
-            leases::{Leases, TakeOut},
+            leases::{Leases, TakeOut, server_of},
             link::{self, Link},
         },
     },

@@ -16,7 +16,10 @@ use std::{
 };
 
 use super::user::User;
-use crate::store::{commit::Counted, redis::leases::Beat};
+use crate::store::{
+    commit::Counted,
+    redis::leases::{Beat, server_of},
+};
 
 /// Beats of a lease after which what is gone is believed to be gone: more than the life of a lease, since
 /// a server that was killed does not listen any more but still has one. Until then pages come back that
@@ -31,7 +34,7 @@ pub struct Presence {
     counting: HashSet<String>,
     /// Servers without a lease that have announced a user, by the user's id.
     elsewhere: HashMap<String, HashSet<String>>,
-    /// Users whose server without a lease has one now: it is another program. With the beats left.
+    /// Users whose server without a lease is gone, and the beats for which they may come back.
     abandoned: Vec<(String, u32)>,
     /// Beats for which nobody without a lease has listened and the leases were the same.
     alone: u32,
@@ -52,6 +55,9 @@ pub struct Due {
     pub restore: Vec<Rc<User>>,
     /// Ids of users who were on servers that are gone.
     pub ghosts: Vec<String>,
+    /// There is no server without a lease any more: the others must be told, so that none takes a user
+    /// to be on one while another has forgotten it.
+    pub alone: bool,
 }
 
 impl Presence {
@@ -150,9 +156,6 @@ impl Presence {
         let is_steady = self.leases == beat.processes;
         self.alone = if is_alone && is_steady { self.alone + 1 } else { 0 };
         self.leases.clone_from(&beat.processes);
-        if self.alone >= PATIENCE {
-            due.ghosts.extend(std::mem::take(&mut self.elsewhere).into_keys());
-        }
         self.abandoned.iter_mut().for_each(|(_, beats)| *beats -= 1);
         let (waiting, over) = std::mem::take(&mut self.abandoned)
             .into_iter()
@@ -160,6 +163,10 @@ impl Presence {
         self.abandoned = waiting;
         let over = over.into_iter().map(|(user, _)| user);
         due.ghosts.extend(over.filter(|user| !self.elsewhere.contains_key(user)));
+        if self.alone >= PATIENCE && !self.elsewhere.is_empty() {
+            due.alone = true;
+            self.others_are_gone();
+        }
         due
     }
 
@@ -168,14 +175,10 @@ impl Presence {
         self.here.values().map(|here| here.user.clone()).collect()
     }
 
-    /// Servers without a lease are all gone.
-    pub fn forget_others(&mut self) {
-        self.elsewhere.clear();
-        self.abandoned.clear();
+    /// Servers without a lease are all gone. With the next beat their users are out, who are nowhere else:
+    /// until then what other servers do may still come from what they knew before.
+    pub fn others_are_gone(&mut self) {
+        let users = std::mem::take(&mut self.elsewhere).into_keys();
+        self.abandoned.extend(users.map(|user| (user, 1)));
     }
-}
-
-/// The server's name in that of its process.
-pub fn server_of(process: &str) -> &str {
-    process.rsplit_once(':').map_or(process, |(server, _)| server)
 }

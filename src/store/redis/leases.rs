@@ -15,9 +15,17 @@ use redis::{Pipeline, Value, pipe};
 
 use super::{link::Link, reply::Replies, reply::text};
 use crate::{
-    contract::keys::{CHANNEL, CONTROL, HELD, LEASES, ONLINE_USERS, held},
+    contract::{
+        control::Control,
+        keys::{CHANNEL, CONTROL, HELD, LEASES, ONLINE_USERS, held},
+    },
     store::{Result, commit::Counted},
 };
+
+/// The server's name in that of its process.
+pub fn server_of(process: &str) -> &str {
+    process.rsplit_once(':').map_or(process, |(server, _)| server)
+}
 
 /// Users who are taken out in one step.
 const SOME: usize = 100;
@@ -47,13 +55,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 }
 
 /// KEYS: online set, leases. ARGV: prefix of the users' hashes, process, user, channel, envelope,
-/// farewell, whether it is their first socket.
+/// farewell, whether it is their first socket, channel and text that tell of a lease that begins.
 ///
-/// A process that has no lease any more gets one that has ended: so it learns of it, or is cleared away.
+/// A process that has no lease any more gets one that has ended: so it learns of it, or is cleared away, and
+/// the others know that it counts before they hear of the user.
 const CAME: &str = concat!(
     elsewhere!(),
     "
-redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[2])
+if redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[2]) == 1 then redis.call('PUBLISH', ARGV[8], ARGV[9]) end
 redis.call('HSET', ARGV[1] .. ARGV[2], ARGV[3], ARGV[6])
 local news = redis.call('SADD', KEYS[1], ARGV[3])
 if news == 0 and ARGV[7] == '1' and not elsewhere(ARGV[2], ARGV[3]) then news = 1 end
@@ -137,7 +146,9 @@ pub(super) fn count(
     match change {
         Counted::Came { user, farewell, is_first } => {
             script(CAME, user);
-            pipeline.arg(farewell).arg(u8::from(*is_first));
+            let server = server_of(process).to_owned();
+            let begun = Control::LeaseBegun { server: server.clone() }.encode(&server);
+            pipeline.arg(farewell).arg(u8::from(*is_first)).arg(CONTROL).arg(begun);
         }
         Counted::Left { user, elsewhere } => {
             script(LEFT, user);
