@@ -41,7 +41,7 @@ describe('namespaces and packets', () => {
       await t.join(atA, a, room);
     });
   }
-  for (const frame of ['4', '49', '42{}', '42[]', '42["x"', '42abc']) {
+  for (const frame of ['4', '49', '42{}', '42[]', '42["x"', '42abc', '4é']) {
     test(`${frame} closes the connection`, async () => {
       const ws = await opened();
       await ws.connectNs();
