@@ -88,7 +88,12 @@ impl Chat {
             self.put_back(user);
         }
         for process in &beat.dead {
-            self.clear_away(leases, process).await?;
+            let server = server_of(process);
+            let same = |other: &&String| server_of(other) == server;
+            // A server that was killed and started again has another lease: it still counts.
+            let is_only = beat.processes.iter().filter(same).count() == 1;
+            let ended = if is_only { self.lease_ended(server) } else { Vec::new() };
+            self.clear_away(leases, process, &ended).await?;
         }
         if due.alone {
             leases.tell(&Control::OthersGone.encode(&self.server_id)).await?;
@@ -100,10 +105,14 @@ impl Chat {
     }
 
     /// Takes out the users of a process that was killed.
-    async fn clear_away(self: &Rc<Self>, leases: &Leases, process: &str) -> store::Result<()> {
+    async fn clear_away(
+        self: &Rc<Self>,
+        leases: &Leases,
+        process: &str,
+        ended: &[u8],
+    ) -> store::Result<()> {
         let users = leases.users_of(process).await?;
-        let ended = self.lease_ended(server_of(process));
-        let out = self.take_out(leases, Some(process), &users, &ended).await?;
+        let out = self.take_out(leases, Some(process), &users, ended).await?;
         tracing::info!(
             process,
             users = out,

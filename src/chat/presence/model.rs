@@ -133,6 +133,7 @@ impl Store {
         if let Some(process) = process
             && self.held.get(process).is_none_or(BTreeSet::is_empty)
             && self.leases.remove(process).is_some()
+            && !self.leases.keys().any(|other| server_of(other) == server_of(process))
         {
             self.told.push(Control::LeaseEnded { server: server_of(process).into() });
         }
@@ -504,6 +505,10 @@ fn known_sequences() {
     use Step::*;
     // A server whose lease had ended was taken for one that does not count.
     let steps = [Cut(1), Wait(8300), Open(1, 1), Heal(1), Open(2, 1), Close(1, 0), Close(2, 0)];
+    run(&steps, false);
+    // A server that was killed and started again no longer counted when its first lease had ended.
+    let steps =
+        [Wait(12_591), Kill(0), Start(0), Wait(7009), Open(0, 0), Open(2, 0), Kill(2), Stop(0)];
     run(&steps, false);
     // One server still believed in a peer that the others had forgotten.
     let steps =

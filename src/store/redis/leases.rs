@@ -125,7 +125,7 @@ for i = 6, #ARGV, 3 do
 end
 if ends and redis.call('EXISTS', hash) == 0 then
   redis.call('ZREM', KEYS[2], process)
-  redis.call('PUBLISH', ARGV[4], ARGV[5])
+  if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
 end
 return out
 "
@@ -265,7 +265,7 @@ impl Leases {
     }
 
     /// Takes users out of the online set whom no lease has, announces it, and returns who is out. With a process
-    /// only those whom it had, unless it lives; its lease goes with the last one, of which `ended` tells.
+    /// only those whom it had, unless it lives; its lease goes with the last one, of which `ended` tells unless it is empty.
     /// A round trip for each hundred users.
     pub async fn take_out(
         &self,
