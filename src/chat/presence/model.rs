@@ -8,7 +8,7 @@ use std::{
 
 use proptest::{
     prelude::*,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
 use super::{Presence, server_of};
@@ -445,7 +445,13 @@ fn run(steps: &[Step], has_node: bool) {
 fn check(cases: u32, step: impl Strategy<Value = Step>, has_node: bool) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let steps = prop::collection::vec(step, 1..40);
-    let checked = TestRunner::new(config).run(&steps, |steps| {
+    // The same sequences each time, and others with PRESENCE_RANDOM set.
+    let mut runner = if std::env::var_os("PRESENCE_RANDOM").is_some() {
+        TestRunner::new(config)
+    } else {
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+    };
+    let checked = runner.run(&steps, |steps| {
         run(&steps, has_node);
         Ok(())
     });
