@@ -1,0 +1,138 @@
+//! Presence over several servers, with a simulated store and clock, against the plain oracle of open
+//! sockets: random tabs, starts, stops, kills and cuts.
+
+mod store;
+mod world;
+
+use std::collections::BTreeSet;
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+use self::world::{Step, World, user};
+use super::Presence;
+
+/// Within which the users of a killed server are offline.
+const PROMISE: u64 = 15_000;
+const USERS: usize = 4;
+const SERVERS: usize = 3;
+
+/// Runs a sequence to its end, and then until all is quiet.
+fn run(steps: &[Step], has_node: bool) {
+    let mut world = World::new(has_node);
+    // Beats are not in step.
+    for at in 0..SERVERS {
+        world.step(&Step::Start(at));
+        world.step(&Step::Wait(700));
+    }
+    steps.iter().for_each(|step| world.step(step));
+    (0..SERVERS).for_each(|at| world.step(&Step::Heal(at)));
+    if world.servers.iter().all(Option::is_none) {
+        world.step(&Step::Start(0));
+    }
+    // What the peer left is found out later.
+    world.step(&Step::Wait(if has_node { 3 * PROMISE } else { PROMISE }));
+
+    let open = (0..USERS).filter(|number| world.is_open(*number));
+    let open: BTreeSet<String> = open.map(|number| number.to_string()).collect();
+    assert_eq!(world.store.online, open, "who is online");
+    let living = world.servers.iter().flatten();
+    let leases: BTreeSet<_> = living.clone().map(|server| server.process.clone()).collect();
+    assert_eq!(world.store.leases.keys().cloned().collect::<BTreeSet<_>>(), leases, "leases");
+    for server in living {
+        assert_eq!(server.told, open, "what was told by {}", server.process);
+        let here: BTreeSet<String> = server.sockets.iter().map(usize::to_string).collect();
+        let held = world.store.held.get(&server.process).cloned().unwrap_or_default();
+        assert_eq!(held, here, "what {} holds", server.process);
+    }
+    if !has_node {
+        // Each coming and each leaving is announced once.
+        let mut online = BTreeSet::new();
+        for (server, user, comes) in &world.store.announced {
+            let changes = if *comes { online.insert(user) } else { online.remove(user) };
+            assert!(changes, "{server} announces again that {user} comes or leaves ({comes})");
+        }
+    }
+}
+
+fn check(cases: u32, step: impl Strategy<Value = Step>, has_node: bool) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let steps = prop::collection::vec(step, 1..40);
+    // The same sequences each time, and others with PRESENCE_RANDOM set.
+    let mut runner = if std::env::var_os("PRESENCE_RANDOM").is_some() {
+        TestRunner::new(config)
+    } else {
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+    };
+    let checked = runner.run(&steps, |steps| {
+        run(&steps, has_node);
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+fn tabs() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..SERVERS, 0..USERS).prop_map(|(at, user)| Step::Open(at, user)),
+        (0..SERVERS, 0..10usize).prop_map(|(at, which)| Step::Close(at, which)),
+    ]
+}
+
+#[test]
+fn ten_thousand_sequences_of_kills_and_cuts() {
+    let step = prop_oneof![
+        6 => tabs(),
+        3 => (1..8_000u64).prop_map(Step::Wait),
+        1 => (0..SERVERS).prop_map(Step::Start),
+        1 => (0..SERVERS).prop_map(Step::Stop),
+        1 => (0..SERVERS).prop_map(Step::Kill),
+        1 => (0..SERVERS).prop_map(Step::Cut),
+        1 => (0..SERVERS).prop_map(Step::Heal),
+    ];
+    check(10_000, step, false);
+}
+
+#[test]
+fn beside_a_server_that_does_not_count() {
+    // What a server did not hear of such a peer it can't know: so the first one lives, and none begins.
+    let step = prop_oneof![
+        6 => tabs(),
+        3 => (1..8_000u64).prop_map(Step::Wait),
+        4 => (0..USERS).prop_map(Step::NodeOpen),
+        3 => (0..USERS).prop_map(Step::NodeClose),
+        1 => Just(Step::NodeEnds),
+        1 => (1..SERVERS).prop_map(Step::Stop),
+        1 => (1..SERVERS).prop_map(Step::Kill),
+    ];
+    check(3_000, step, true);
+}
+
+#[test]
+fn the_first_comes_and_the_last_leaves() {
+    let mut presence = Presence::default();
+    assert!(!presence.left("1"));
+    assert!(presence.came(&user(1)));
+    assert!(!presence.came(&user(1)));
+    assert!(!presence.left("1"));
+    assert!(presence.left("1"));
+    assert!(presence.here().is_empty());
+}
+
+/// Sequences that once ended wrong.
+#[test]
+fn known_sequences() {
+    use Step::*;
+    // A server whose lease had ended was taken for one that does not count.
+    let steps = [Cut(1), Wait(8300), Open(1, 1), Heal(1), Open(2, 1), Close(1, 0), Close(2, 0)];
+    run(&steps, false);
+    // A server that was killed and started again no longer counted when its first lease had ended.
+    let steps =
+        [Wait(12_591), Kill(0), Start(0), Wait(7009), Open(0, 0), Open(2, 0), Kill(2), Stop(0)];
+    run(&steps, false);
+    // One server still believed in a peer that the others had forgotten.
+    let steps =
+        [Wait(113), NodeOpen(0), NodeEnds, Wait(11_249), Open(1, 0), Kill(2), Wait(7538), Stop(1)];
+    run(&steps, true);
+}
