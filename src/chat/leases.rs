@@ -20,8 +20,9 @@ const BEATS: u32 = 3;
 /// The lease of this server.
 pub(super) struct Lease {
     life: Duration,
-    /// It is given back, or was refused and the log was told.
+    /// It is given back.
     ended: Cell<bool>,
+    /// Redis refuses it, which the log was told.
     refused: Cell<bool>,
 }
 
@@ -32,7 +33,8 @@ impl Lease {
 }
 
 impl Chat {
-    fn own_leases(&self) -> Option<&Leases> {
+    /// The leases, if this server holds one.
+    pub(super) fn own_leases(&self) -> Option<&Leases> {
         self.store.leases().filter(|_| self.policy.counts_sockets())
     }
 
@@ -88,11 +90,8 @@ impl Chat {
             self.put_back(user);
         }
         for process in &beat.dead {
-            let server = server_of(process);
-            let same = |other: &&String| server_of(other) == server;
-            // A server that was killed and started again has another lease: it still counts.
-            let is_only = beat.processes.iter().filter(same).count() == 1;
-            let ended = if is_only { self.lease_ended(server) } else { Vec::new() };
+            let is_only = beat.is_only(process);
+            let ended = if is_only { self.lease_ended(server_of(process)) } else { Vec::new() };
             self.clear_away(leases, process, &ended).await?;
         }
         if due.alone {

@@ -91,7 +91,7 @@ impl Chat {
 
     /// Whether several servers count, so that the store knows whether a coming or leaving is news.
     pub(super) fn counts_over_servers(&self) -> bool {
-        self.policy.counts_sockets() && self.store.leases().is_some()
+        self.own_leases().is_some()
     }
 
     /// Whether a coming or leaving is news, by its outcome; if nobody counts, `if_done` says so.

@@ -1,7 +1,5 @@
 //! `rebuild-presence`: the online set becomes what the leases say.
 
-use std::collections::BTreeSet;
-
 use super::exit::Failure;
 use crate::{
     chat::online::data_of,
@@ -66,22 +64,25 @@ async fn strangers(leases: &Leases) -> Result<usize> {
 
 /// Takes out who is nowhere, and returns their ids.
 async fn rebuild(store: &Store, leases: &Leases) -> Result<Vec<String>> {
-    for process in leases.look().await?.dead {
-        let users = leases.users_of(&process).await?;
+    let mut out = Vec::new();
+    let seen = leases.look().await?;
+    for process in &seen.dead {
+        let users = leases.users_of(process).await?;
         let due: Vec<_> = users.into_iter().map(|(user, data)| take_out(user, &data)).collect();
-        let ended = Control::LeaseEnded { server: server_of(&process).into() }.encode(NAME);
-        leases.take_out(Some(&process), &due, &ended).await?;
+        let ended = Control::LeaseEnded { server: server_of(process).into() };
+        let ended = if seen.is_only(process) { ended.encode(NAME) } else { Vec::new() };
+        out.extend(leases.take_out(Some(process), &due, &ended).await?);
     }
-    let ids: Vec<String> =
-        leases.online().await?.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let ids = leases.online().await?;
     let found = store.users(&ids).await?;
     let due = ids.into_iter().zip(found).map(|(id, user)| {
         let user = user.unwrap_or(store::User { username: None, online: true });
         let data = data_of(&id, &user, false);
         take_out(id, &data)
     });
-    let out = leases.take_out(None, &due.collect::<Vec<_>>(), b"").await?;
+    out.extend(leases.take_out(None, &due.collect::<Vec<_>>(), b"").await?);
     leases.tell(&Control::PresenceRebuilt.encode(NAME)).await?;
+    out.sort();
     Ok(out)
 }
 

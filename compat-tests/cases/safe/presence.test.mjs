@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { dataOf, fence, heard, isOf, message, random, useSafe } from '../../lib/safe.mjs';
 import { Person } from '../../lib/embedded.mjs';
 import { nodePeer } from '../../lib/rt-peer.mjs';
+import { startRedis } from '../../lib/redis.mjs';
 import { startProxy } from '../../lib/rt-proxy.mjs';
 import { launch } from '../../lib/target.mjs';
 
@@ -63,8 +64,8 @@ const person = async () => {
 };
 
 /** Runs the command on the file's Redis. */
-async function rebuild(...args) {
-  const run = await launch({ redis: t.redis, env: { PORT: undefined, STORE: undefined }, args: ['rebuild-presence', ...args] });
+async function rebuild(args = [], redis = t.redis) {
+  const run = await launch({ redis, env: { PORT: undefined, STORE: undefined }, args: ['rebuild-presence', ...args] });
   const code = await run.ended();
   return { code, said: run.stdout(), words: run.stderr() };
 }
@@ -239,14 +240,30 @@ describe('rebuild-presence', () => {
     await one.at(beside.safe.base);
     const all = await witnesses(t.server.base, beside.safe.base);
     await t.redis.client.sadd('online_users', String(ghost.id), 'nobody');
-    const { code, said } = await rebuild('--force');
+    const { code, said } = await rebuild(['--force']);
     assert.equal(code, 0);
     assert.match(said, /Taken out: \d+ \(.*\); \d+ online\./);
     await all.hear(ghost, '-');
     assert.deepEqual(await all.of(one), ['', '']);
     assert.ok(await isOnline(one));
     assert.equal(await isOnline(ghost), false);
-    assert.match((await rebuild('--force')).said, /Nobody had to be taken out/);
+    assert.match((await rebuild(['--force'])).said, /Nobody had to be taken out/);
+  });
+  test('takes out whom a killed server left, and says so, when no other runs', async () => {
+    const redis = await startRedis();
+    try {
+      const last = await t.start({ env, redis });
+      const one = await Person.signIn(last.base, random());
+      await t.socket(one, { base: last.base });
+      await last.kill();
+      t.forget(last);
+      await sleep(LEASE * 1000);
+      const { code, said } = await rebuild([], redis);
+      assert.deepEqual([code, said.trim()], [0, `Taken out: 1 (${one.id}); 0 online.`]);
+      assert.deepEqual(await redis.client.keys('rs:held:*'), []);
+    } finally {
+      await redis.stop('SIGKILL');
+    }
   });
 });
 

@@ -170,6 +170,15 @@ pub struct Beat {
     pub listeners: Option<usize>,
 }
 
+impl Beat {
+    /// Whether no other process has the name of this one's server. Of a server that was killed and started
+    /// again the first lease ends while it holds another.
+    pub fn is_only(&self, process: &str) -> bool {
+        let same = |other: &&String| server_of(other) == server_of(process);
+        self.processes.iter().filter(same).count() <= 1
+    }
+}
+
 /// A user to be taken out of the online set.
 #[derive(Debug, Clone)]
 pub struct TakeOut {
@@ -209,8 +218,7 @@ impl Leases {
         ask.arg(CONTROL).arg(begun);
         ask.cmd("PUBSUB").arg("NUMSUB").arg(CHANNEL);
         let mut replies = self.ask(&ask).await?;
-        let Value::Array(beat) = replies.checked()? else { return Ok(Beat::default()) };
-        let mut beat = Replies::new(beat);
+        let mut beat = replies.several()?;
         let held = beat.flag()?;
         let mut names = || Ok(beat.list()?.into_iter().map(text).collect());
         let (mut processes, dead): (Vec<String>, _) = (names()?, names()?);

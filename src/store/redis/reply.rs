@@ -63,6 +63,14 @@ impl Replies {
         }
     }
 
+    /// A list of replies of several kinds.
+    pub(super) fn several(&mut self) -> Result<Replies> {
+        match checked(self.any())? {
+            Value::Array(replies) => Ok(Replies::new(replies)),
+            other => Err(strange(&other)),
+        }
+    }
+
     /// A list of yes or no, as SMISMEMBER answers.
     pub(super) fn flags(&mut self) -> Result<Vec<bool>> {
         match checked(self.any())? {
