@@ -1,6 +1,6 @@
 //! What reads a stranger's bytes, each as a function of bytes that panics where a promise is broken.
 //!
-//! `fuzz_targets/` hands them to libFuzzer. `tests/fuzz_corpus.rs` of the server includes this file and
+//! `fuzz_targets/` hands them to libFuzzer. `tests/fuzz_corpus/` of the server includes this file and
 //! replays the corpus through them, on the stable compiler.
 
 pub mod body;

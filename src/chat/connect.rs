@@ -15,7 +15,10 @@ use crate::{
     contract::{events, session::Session},
     engine::{Key, session::End},
     socketio,
-    store::{self, Peeked, StoreError, commit::Commit},
+    store::{
+        self, Peeked, StoreError,
+        commit::{Commit, Outcome},
+    },
 };
 
 /// How long a CONNECT waits for a store that is away. Then its connection is closed, so that the
@@ -168,25 +171,21 @@ impl Chat {
         self.engine.joined(key);
         self.engine.send(key, &socketio::connected(&self.socket_id()));
         let Some(user) = user else { return };
+        if self.counts_over_servers() {
+            // Also with a further socket: another server may have taken the user out.
+            let change = self.clients.borrow().presence.coming(&user, is_first);
+            return self.count(Some(key), &user, change);
+        }
         let data = user.presence(true);
         let arrives = is_first || !self.policy.counts_sockets();
         let announcement = self.announcement(events::USER_CONNECTED, &data);
-        // Also with a further socket: another server may have taken the user out.
-        let commit = if self.counts_over_servers() {
-            Commit {
-                counted: Some(self.clients.borrow().presence.coming(&user, is_first)),
-                publish: announcement.into_iter().collect(),
-                ..Commit::default()
-            }
-        } else {
-            Commit {
-                online: vec![user.id.clone()],
-                publish: announcement.filter(|_| arrives).into_iter().collect(),
-                ..Commit::default()
-            }
+        let commit = Commit {
+            online: vec![user.id.clone()],
+            publish: announcement.filter(|_| arrives).into_iter().collect(),
+            ..Commit::default()
         };
         self.commit(key, commit, move |chat, outcome| {
-            if chat.is_news(outcome, arrives) {
+            if arrives && outcome != Outcome::Refused {
                 chat.show_presence(Some(key), &user.id, true, &data);
             }
         });
@@ -235,23 +234,25 @@ impl Chat {
     }
 
     /// Does the leave of a socket, behind all that it sent.
-    pub(super) fn announce_leave(self: &Rc<Self>, key: Key, user: &User) {
+    pub(super) fn announce_leave(self: &Rc<Self>, key: Key, user: &Rc<User>) {
         let was_last = self.clients.borrow_mut().presence.left(&user.id);
         if !was_last && self.policy.counts_sockets() {
             return;
         }
+        if self.counts_over_servers() {
+            let change = self.clients.borrow().presence.leaving(&user.id);
+            return self.count(Some(key), user, change);
+        }
         let data = user.presence(false);
-        let counted = self.counts_over_servers();
         let commit = Commit {
-            offline: (!counted).then(|| user.id.clone()),
-            counted: counted.then(|| self.clients.borrow().presence.leaving(&user.id)),
+            offline: Some(user.id.clone()),
             publish: self.announcement(events::USER_DISCONNECTED, &data).into_iter().collect(),
             ..Commit::default()
         };
-        let id = user.id.clone();
+        let user = user.clone();
         self.commit(key, commit, move |chat, outcome| {
-            if chat.is_news(outcome, true) {
-                chat.show_presence(Some(key), &id, false, &data);
+            if outcome != Outcome::Refused {
+                chat.show_presence(Some(key), &user.id, false, &data);
             }
         });
     }

@@ -1,11 +1,16 @@
 //! This server's lease: while it is renewed its users are online, and who had a lease that has ended is
 //! cleared away (`store::redis::leases`).
 
-use std::{cell::Cell, collections::HashSet, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    rc::Rc,
+    time::Duration,
+};
 
 use tokio::time::sleep;
 
-use super::{Chat, online::data_of};
+use super::{Chat, online::data_of, user::User};
 use crate::{
     contract::{control::Control, events},
     store::{
@@ -24,11 +29,13 @@ pub(super) struct Lease {
     ended: Cell<bool>,
     /// Redis refuses it, which the log was told.
     refused: Cell<bool>,
+    /// Users whose coming or leaving Redis refused.
+    owed: RefCell<Vec<Rc<User>>>,
 }
 
 impl Lease {
     pub(super) fn new(life: Duration) -> Lease {
-        Lease { life, ended: Cell::new(false), refused: Cell::new(false) }
+        Lease { life, ended: Cell::default(), refused: Cell::default(), owed: RefCell::default() }
     }
 }
 
@@ -76,6 +83,11 @@ impl Chat {
         }
     }
 
+    /// Counts a user again with the next beat that Redis takes, by what is so then.
+    pub(super) fn owe(&self, user: Rc<User>) {
+        self.lease.owed.borrow_mut().push(user);
+    }
+
     async fn beat(self: &Rc<Self>, leases: &Leases) -> store::Result<()> {
         let begun = Control::LeaseBegun { server: self.server_id.clone() };
         let beat = leases.beat(self.lease.life, &begun.encode(&self.server_id)).await?;
@@ -88,6 +100,15 @@ impl Chat {
         }
         for user in &due.restore {
             self.put_back(user);
+        }
+        for user in self.lease.owed.take() {
+            let is_here = self.clients.borrow().presence.is_here(&user.id);
+            if is_here {
+                self.put_back(&user);
+            } else {
+                let change = self.clients.borrow().presence.leaving(&user.id);
+                self.count(None, &user, change);
+            }
         }
         for process in &beat.dead {
             let is_only = beat.is_only(process);

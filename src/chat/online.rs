@@ -20,7 +20,7 @@ use crate::{
     socketio,
     store::{
         self, StoreError,
-        commit::{Commit, Outcome},
+        commit::{Commit, Counted, Outcome},
     },
 };
 
@@ -94,15 +94,31 @@ impl Chat {
         self.own_leases().is_some()
     }
 
-    /// Whether a coming or leaving is news, by its outcome; if nobody counts, `if_done` says so.
-    pub(super) fn is_news(self: &Rc<Self>, outcome: Outcome, if_done: bool) -> bool {
-        match outcome {
-            Outcome::Refused => false,
-            Outcome::Done { .. } if !self.counts_over_servers() => if_done,
-            Outcome::Done { online_changed: Some(changed), .. } => changed,
-            Outcome::Done { online_changed: None, .. } => {
-                self.look_who_is_online();
-                false
+    /// Counts that a user came or left, and tells those who are here, but for one socket, if it is news. What
+    /// Redis refuses is made good with the next beat of the lease.
+    pub(super) fn count(self: &Rc<Self>, key: Option<Key>, user: &Rc<User>, change: Counted) {
+        let online = matches!(change, Counted::Came { .. });
+        let data = user.presence(online);
+        let event = if online { events::USER_CONNECTED } else { events::USER_DISCONNECTED };
+        let commit = Commit {
+            counted: Some(change),
+            publish: self.announcement(event, &data).into_iter().collect(),
+            ..Commit::default()
+        };
+        let user = user.clone();
+        let then = move |chat: &Rc<Chat>, outcome| match outcome {
+            Outcome::Refused => chat.owe(user),
+            Outcome::Done { online_changed: Some(true), .. } => {
+                chat.show_presence(key, &user.id, online, &data);
+            }
+            Outcome::Done { online_changed: Some(false), .. } => {}
+            Outcome::Done { online_changed: None, .. } => chat.look_who_is_online(),
+        };
+        match key {
+            Some(key) => self.commit(key, commit, then),
+            None => {
+                let chat = self.clone();
+                self.store.commit(commit, Box::new(move |outcome| then(&chat, outcome)));
             }
         }
     }
@@ -125,24 +141,13 @@ impl Chat {
     }
 
     /// Puts a user into the online set who is here. News only if somebody had taken them out.
-    pub(super) fn put_back(self: &Rc<Self>, user: &User) {
-        let data = user.presence(true);
-        let commit = Commit {
-            counted: Some(self.clients.borrow().presence.coming(user, false)),
-            publish: self.announcement(events::USER_CONNECTED, &data).into_iter().collect(),
-            ..Commit::default()
-        };
-        let (chat, id) = (self.clone(), user.id.clone());
-        let then = move |outcome| {
-            if chat.is_news(outcome, false) {
-                chat.show_presence(None, &id, true, &data);
-            }
-        };
-        self.store.commit(commit, Box::new(then));
+    pub(super) fn put_back(self: &Rc<Self>, user: &Rc<User>) {
+        let change = self.clients.borrow().presence.coming(user, false);
+        self.count(None, user, change);
     }
 
     /// A message of a user has put them into the online set, since somebody had taken them out.
-    pub(super) fn is_back(self: &Rc<Self>, user: &User) {
+    pub(super) fn is_back(self: &Rc<Self>, user: &Rc<User>) {
         // If this server's lease has ended too, that is put right before others hear of the user.
         self.put_back(user);
         let data = user.presence(true);

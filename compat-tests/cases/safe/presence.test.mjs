@@ -161,6 +161,23 @@ describe('somebody else changes the set', () => {
     await all.hear(one, '++');
     assert.ok(await isOnline(one));
   });
+  test('who comes or goes while Redis takes no writes is counted when it does', async () => {
+    const [comes, goes, all] = [await person(), await person(), await witnesses(t.server.base, beside.safe.base)];
+    const socket = await goes.at(t.server.base);
+    await all.hear(goes, '+');
+    await t.redis.client.config('SET', 'maxmemory', '1');
+    try {
+      await socket.close();
+      await comes.at(t.server.base);
+      await sleep(200);
+      assert.deepEqual([await isOnline(goes), await isOnline(comes)], [true, false]);
+    } finally {
+      await t.redis.client.config('SET', 'maxmemory', '0');
+    }
+    await all.hear(goes, '+-');
+    await all.hear(comes, '+');
+    assert.deepEqual([await isOnline(goes), await isOnline(comes)], [false, true]);
+  });
   test('a session that is deleted elsewhere ends its sockets, and those of no other', async () => {
     const [one, other] = [await person(), await person()];
     const [socket, kept] = [await one.at(t.server.base), await other.at(t.server.base)];

@@ -97,6 +97,11 @@ impl Presence {
         Counted::Left { user: user.to_owned(), elsewhere: self.is_elsewhere(user) }
     }
 
+    /// Whether a user has a socket here.
+    pub fn is_here(&self, user: &str) -> bool {
+        self.here.contains_key(user)
+    }
+
     /// Whether a user is on a server without a lease, as far as was heard.
     pub fn is_elsewhere(&self, user: &str) -> bool {
         self.elsewhere.contains_key(user)
