@@ -11,7 +11,8 @@ use tungstenite::{
 
 use super::choice;
 
-const LIMIT: usize = 300;
+/// The largest message.
+pub const LIMIT: usize = 300;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Seen {

@@ -1,6 +1,7 @@
 //! The corpus of the fuzz targets, once more: through the targets, and beside the original's libraries.
 //! `fuzz/README.md` says how it came to be.
 
+mod frames;
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
