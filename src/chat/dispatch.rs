@@ -144,8 +144,9 @@ impl Chat {
             let mut clients = self.clients.borrow_mut();
             let client = clients.by_key.get_mut(&key).ok_or(Malformed)?;
             let partial = client.partial.as_mut().ok_or(Malformed)?;
-            partial.bytes += data.len();
-            // One event's attachments together may be as large as one message.
+            // One event's attachments together may be as large as one message; also empty ones take
+            // memory.
+            partial.bytes += data.len().max(size_of::<Arc<[u8]>>());
             if partial.bytes > self.max_payload {
                 return Err(Malformed);
             }

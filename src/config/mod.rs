@@ -186,6 +186,11 @@ pub struct Config {
     #[arg(long, env = "MAX_PAYLOAD", default_value_t = 1_000_000, value_name = "BYTES")]
     pub max_payload: usize,
 
+    /// Bytes of all frames, messages and bodies that have not come to their end yet; past it the
+    /// connections are closed that send more of one that is larger than 16 KiB.
+    #[arg(long, env = "UNFINISHED_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    pub unfinished_bytes: usize,
+
     /// Seconds that a stop may take before held work is given up.
     #[arg(long, env = "DRAIN_TIMEOUT", default_value = "8", value_name = "SECONDS", value_parser = seconds)]
     pub drain_timeout: Duration,
@@ -291,6 +296,7 @@ impl Config {
             ("HELD_EVENTS", self.held_events),
             ("HELD_BYTES", self.held_bytes),
             ("MAX_PAYLOAD", self.max_payload),
+            ("UNFINISHED_BYTES", self.unfinished_bytes),
             ("PASSWORD_QUEUE", self.password_queue),
             ("ROOM_BYTES", self.room_bytes),
             ("NAME_BYTES", self.limits.name_bytes),

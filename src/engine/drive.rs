@@ -21,6 +21,9 @@ use super::{
     wheel::TICK_MS,
 };
 
+/// The status of a close frame to a client for which there is no room now.
+const TRY_AGAIN_LATER: u16 = 1013;
+
 /// Sends at the end of each turn of the loop what the turn has queued: one write per socket, that
 /// carries all its packets. Yielding first lets everything that is ready queue its packets too.
 pub(super) async fn flush_turns(engine: Rc<Engine>) {
@@ -101,6 +104,7 @@ impl Engine {
     /// Reads from a WebSocket until it is lost or closed. `early` came with the handshake.
     pub(super) async fn read(self: Rc<Self>, key: Key, socket: Rc<Socket>, early: Bytes) {
         let mut reader = Reader::default();
+        let mut share = self.unfinished();
         if !early.is_empty() {
             self.feed(key, &socket, &mut reader, &mut early.to_vec());
         }
@@ -130,13 +134,21 @@ impl Engine {
                     Err(_) => break,
                 }
             };
+            if share.set(reader.held()).is_err() {
+                tracing::warn!(
+                    bytes = reader.held(),
+                    "UNFINISHED_BYTES is reached: who sends half a message is closed"
+                );
+                socket.close_with(Some(TRY_AGAIN_LATER));
+            }
             if full {
                 yield_now().await; // one that sends without end must not keep the loop
             }
         }
+        drop((reader, share));
         self.lost(key, &socket);
         if socket.is_closing() {
-            let _ = timeout(CLOSE_PATIENCE, self.discard(&socket)).await;
+            let _ = timeout(socket.close_patience(), self.discard(&socket)).await;
         }
         socket.abandon();
     }

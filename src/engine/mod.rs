@@ -14,6 +14,7 @@ pub mod reader;
 pub mod session;
 pub mod socket;
 mod table;
+pub mod unfinished;
 pub mod upgrade;
 pub mod wheel;
 
@@ -37,6 +38,7 @@ use self::{
     session::{Answer, End, Limits, Millis, Polled, Session, Step},
     socket::{Socket, Written},
     table::{Entry, Sid, Table, new_sid},
+    unfinished::{Share, Unfinished},
 };
 use crate::{
     config::Config,
@@ -100,6 +102,7 @@ pub struct Engine {
     wake: Notify,
     write_buffer: RefCell<Vec<u8>>,
     read_buffer: RefCell<Box<[u8]>>,
+    unfinished: Rc<Unfinished>,
 }
 
 impl Engine {
@@ -125,6 +128,7 @@ impl Engine {
             wake: Notify::new(),
             write_buffer: RefCell::default(),
             read_buffer: RefCell::new(vec![0; 64 * 1024].into()),
+            unfinished: Unfinished::new(config.unfinished_bytes),
         })
     }
 
@@ -138,6 +142,11 @@ impl Engine {
 
     fn app(&self) -> Option<Rc<dyn Application>> {
         self.app.get().and_then(Weak::upgrade)
+    }
+
+    /// What one more connection holds that is not complete, counted together with the others.
+    pub fn unfinished(&self) -> Share {
+        self.unfinished.share()
     }
 
     fn now(&self) -> Millis {

@@ -1,10 +1,10 @@
 //! The polling transport's HTTP side (`realtime.md` sections 1.6, 1.8 and 2).
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use flate2::Compression;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Body,
@@ -13,7 +13,7 @@ use hyper::{
         USER_AGENT,
     },
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     Engine, Key,
@@ -21,6 +21,7 @@ use super::{
     packet,
     query::{Query, Transport},
     session::{Answer, End, Polled, Posted, Session},
+    unfinished::collect,
 };
 use crate::limits::{Over, sockets::Seat};
 
@@ -28,6 +29,10 @@ use crate::limits::{Over, sockets::Seat};
 const COMPRESS_FROM: usize = 1024;
 /// Payloads from this size on are compressed off the loop.
 const COMPRESS_ASIDE: usize = 64 * 1024;
+
+/// How long a body may take. While one is under way its client can answer no heartbeat, so that it has
+/// no longer in any case.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// An engine answer.
 pub type Reply = Response<Full<Bytes>>;
@@ -215,15 +220,18 @@ impl Engine {
         }
         // A POST that breaks off ends the session too.
         let mut hold = EndOnDrop { engine: self, key, armed: true };
-        let body = match Limited::new(request.into_body(), self.max_payload).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => {
+        let mut share = self.unfinished();
+        let body = collect(request.into_body(), self.max_payload, &mut share);
+        // The session may end meanwhile, so it can't be what ends a body that never does.
+        let body = match timeout(BODY_TIMEOUT, body).await {
+            Ok(Ok(body)) => body,
+            why => {
                 drop(hold);
-                let too_long = error.downcast_ref::<LengthLimitError>().is_some();
-                tracing::debug!(too_long, "a polling body was not complete");
+                tracing::debug!(?why, "a polling body was not complete");
                 return Err(Cut);
             }
         };
+        drop(share);
         hold.armed = false;
         if let Some(entry) = self.table.borrow_mut().get(key) {
             entry.session.end_post();

@@ -54,6 +54,11 @@ struct Head {
 }
 
 impl Reader {
+    /// The memory that what is incomplete takes.
+    pub fn held(&self) -> usize {
+        self.partial.capacity() + self.message.as_ref().map_or(0, |(_, m)| m.capacity())
+    }
+
     /// Takes what was read and hands each event to `on`, in order, until that returns false.
     /// `data` is unmasked in place. `limit` is the largest message in bytes.
     ///

@@ -23,6 +23,8 @@ pub trait Wire {
     fn send(&self, frame: &Frame);
     /// Sends a close frame without a status and closes.
     fn close(&self);
+    /// The same to a client that gives no sign of life, or does not read: its answer is hardly waited for.
+    fn give_up(&self);
     /// Sends a close frame that tells why and closes.
     fn refuse(&self, why: &'static str);
     /// Whether this is the same connection.
@@ -117,7 +119,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    fn push(&mut self, frame: Frame) {
+    pub(super) fn push(&mut self, frame: Frame) {
         self.bytes += frame.size();
         self.frames.push_back(frame);
     }
@@ -390,6 +392,7 @@ impl<W: Wire> Session<W> {
         if let Transport::WebSocket(wire) = &self.transport {
             match why {
                 End::TooMany => wire.refuse("Too many events in a short time"),
+                End::PingTimeout | End::SlowReader => wire.give_up(),
                 _ => wire.close(),
             }
         }

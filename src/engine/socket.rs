@@ -23,16 +23,22 @@ const POLICY_VIOLATION: u16 = 1008;
 
 /// How long a closed connection may take to answer the close frame.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+/// The same for one that has not answered a heartbeat, or does not read what is sent.
+const SILENT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The write side. Bytes wait here only when the kernel took a part of a write.
 pub struct Socket {
     stream: TcpStream,
     unsent: RefCell<Vec<u8>>,
     closing: Cell<bool>,
+    silent: Cell<bool>,
     /// Since when, in milliseconds of the engine, the kernel takes nothing.
     blocked: Cell<Option<u64>>,
     /// Wakes the reading task when it must stop.
     pub gone: Notify,
+    /// The same for [`drain`](Self::drain), which else would keep the connection of a client that
+    /// never reads again.
+    given_up: Notify,
 }
 
 /// What a write came to.
@@ -53,8 +59,10 @@ impl Socket {
             stream,
             unsent: RefCell::default(),
             closing: Cell::new(false),
+            silent: Cell::new(false),
             blocked: Cell::new(None),
             gone: Notify::new(),
+            given_up: Notify::new(),
         })
     }
 
@@ -86,6 +94,11 @@ impl Socket {
     /// Whether a close frame was sent: what comes in now has no effect.
     pub fn is_closing(&self) -> bool {
         self.closing.get()
+    }
+
+    /// How long the answer to the close frame is waited for.
+    pub fn close_patience(&self) -> Duration {
+        if self.silent.get() { SILENT_PATIENCE } else { CLOSE_PATIENCE }
     }
 
     /// Since when the kernel takes nothing, in milliseconds of the engine.
@@ -155,7 +168,11 @@ impl Socket {
     /// When the connection is lost.
     pub async fn drain(&self, now: impl Fn() -> u64) -> io::Result<()> {
         while !self.closing.get() {
-            self.stream.writable().await?;
+            tokio::select! {
+                biased;
+                () = self.given_up.notified() => continue,
+                ready = self.stream.writable() => ready?,
+            }
             let mut unsent = self.unsent.borrow_mut();
             match self.stream.try_write(&unsent) {
                 Ok(n) if n == unsent.len() => {
@@ -195,12 +212,14 @@ impl Socket {
             let _ = self.stream.try_write(&frame);
         }
         self.gone.notify_one();
+        self.given_up.notify_one();
     }
 
     /// Lets go of the connection. One that stands still is reset, so that the kernel does not keep
     /// what it could not send.
     pub fn abandon(&self) {
         self.closing.set(true);
+        self.given_up.notify_one();
         if self.blocked.get().is_some() {
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
@@ -226,11 +245,39 @@ impl Wire for Rc<Socket> {
         self.close_with(None);
     }
 
+    fn give_up(&self) {
+        self.silent.set(true);
+        self.close_with(None);
+    }
+
     fn refuse(&self, why: &'static str) {
         self.close_saying(Some(POLICY_VIOLATION), why);
     }
 
     fn same(&self, other: &Self) -> bool {
         Rc::ptr_eq(self, other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{net::TcpListener, time::timeout};
+
+    #[tokio::test]
+    async fn who_never_reads_again_is_let_go_of() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let socket = Socket::new(listener.accept().await.unwrap().0);
+        let mut queue = Queue::default();
+        queue.push(Frame::text(&vec![b'x'; 32 << 20]));
+        assert_eq!(socket.write(&mut queue, &mut Vec::new(), 0), Written::Blocked);
+        let close = async {
+            tokio::task::yield_now().await;
+            socket.close_with(None);
+        };
+        let drained = async { tokio::join!(socket.drain(|| 0), close).0 };
+        assert!(timeout(Duration::from_secs(5), drained).await.unwrap().is_ok());
+        drop(client);
     }
 }

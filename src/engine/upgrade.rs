@@ -16,7 +16,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
-use tokio::{net::TcpStream, task::spawn_local};
+use tokio::task::spawn_local;
 
 use super::{
     Engine, Key,
@@ -25,7 +25,7 @@ use super::{
     session::Session,
     socket::Socket,
 };
-use crate::limits::sockets::Seat;
+use crate::{http::stall::Watched, limits::sockets::Seat};
 
 /// Whether a request asks to change the protocol.
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -80,10 +80,10 @@ impl Engine {
 
     async fn switched(self: Rc<Self>, switched: OnUpgrade, purpose: Purpose) {
         let Ok(upgraded) = switched.await else { return };
-        let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<Watched>>() else {
             return;
         };
-        let socket = Socket::new(io.into_inner());
+        let socket = Socket::new(io.into_inner().into_inner());
         let key = match purpose {
             Purpose::Open(headers, seat) => self.open_websocket(&socket, &headers, seat),
             Purpose::Probe(key) => self.open_probe(key, &socket).then_some(key),

@@ -1,6 +1,6 @@
 //! JSON bodies (`http-and-redis.md` section 5).
 
-use std::{io::Read, time::Duration};
+use std::io::Read;
 
 use flate2::read::{GzDecoder, ZlibDecoder};
 use http_body_util::BodyExt as _;
@@ -12,6 +12,7 @@ use hyper::{
 use super::error::Error;
 use crate::{
     contract::uri::latin1,
+    engine::{polling::BODY_TIMEOUT, unfinished::Share},
     js::{Json, Object},
 };
 
@@ -19,16 +20,18 @@ use crate::{
 const LIMIT: usize = 102_400;
 /// What may still come of a body that is not wanted; past it the connection ends with the answer.
 const MAX_DROPPED: usize = 16 << 20;
-/// How long a body may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
 const UNREADABLE: Error = Error::Invalid("The request body is not valid JSON");
 
 /// Reads the body to its end. What is no JSON body counts as `{}`.
-pub async fn read(headers: &HeaderMap, incoming: Incoming) -> Result<Json, Error> {
+pub async fn read(
+    headers: &HeaderMap,
+    incoming: Incoming,
+    mut share: Share,
+) -> Result<Json, Error> {
     let plan = plan(headers);
     // Compressed text that is longer than this can't be honest.
     let wanted = if matches!(plan, Ok(Some(_))) { LIMIT + 1024 } else { 0 };
-    let bytes = tokio::time::timeout(TIMEOUT, collect(incoming, wanted));
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(incoming, wanted, &mut share));
     let bytes = bytes.await.map_err(|_| Error::Slow)??;
     let Some(coding) = plan? else { return Ok(Json::Obj(Object::default())) };
     decode(coding, &bytes.ok_or(Error::TooLarge)?)
@@ -78,7 +81,11 @@ fn plan(headers: &HeaderMap) -> Result<Option<Coding>, Error> {
 
 /// The whole body, or `None` if it is longer than `wanted`. The rest is read all the same, so that
 /// the connection stays usable.
-async fn collect(mut incoming: Incoming, wanted: usize) -> Result<Option<Vec<u8>>, Error> {
+async fn collect(
+    mut incoming: Incoming,
+    wanted: usize,
+    share: &mut Share,
+) -> Result<Option<Vec<u8>>, Error> {
     let mut bytes = Vec::new();
     let mut total = 0;
     while let Some(frame) = incoming.frame().await {
@@ -87,6 +94,7 @@ async fn collect(mut incoming: Incoming, wanted: usize) -> Result<Option<Vec<u8>
         total += data.len();
         if total <= wanted {
             bytes.extend_from_slice(data);
+            share.set(bytes.capacity()).map_err(|_| Error::Full)?;
         } else if total > wanted + MAX_DROPPED {
             break;
         }

@@ -20,7 +20,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::watch, time::sleep};
 
-use super::{error::Abort, respond::Body};
+use super::{error::Abort, respond::Body, stall::Watched};
 use crate::{
     app::App,
     engine::{self, polling::Refused},
@@ -46,6 +46,7 @@ pub async fn serve(app: Rc<App>, stream: TcpStream, mut stopping: watch::Receive
     let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let from = stream.peer_addr().map_or(unspecified, |address| address.ip());
     let seen = stopping.clone();
+    let stream = Watched::new(stream, app.config.stall_timeout);
     let service = service_fn(move |request| dispatch(Rc::clone(&app), request, from, seen.clone()));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);

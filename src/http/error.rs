@@ -29,6 +29,8 @@ pub enum Error {
     Slow,
     /// 413: the body is too long.
     TooLarge,
+    /// 503: too much of the bodies of all clients is incomplete.
+    Full,
     /// 415: the body is in a coding or character set that is not read.
     Unsupported,
     /// 429: more than one client may use.
@@ -65,7 +67,7 @@ impl Error {
                 return answer.header(RETRY_AFTER, over.seconds().to_string());
             }
             Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many logins, try again later"),
-            Error::Store(StoreError::Unavailable(_)) => {
+            Error::Full | Error::Store(StoreError::Unavailable(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Service unavailable, try again later")
             }
             Error::Store(StoreError::Refused(_)) | Error::File(_) => {
@@ -78,7 +80,7 @@ impl Error {
     /// Logs the inside, if there is one to look after.
     pub fn log(&self, method: &hyper::Method, path: &str) {
         match self {
-            Error::Store(StoreError::Unavailable(_)) | Error::Busy => {
+            Error::Store(StoreError::Unavailable(_)) | Error::Busy | Error::Full => {
                 tracing::warn!(%method, path, error = %self, "a request could not be served");
             }
             Error::Store(StoreError::Refused(_)) | Error::File(_) => {

@@ -12,6 +12,7 @@ pub mod page;
 pub mod query;
 pub mod respond;
 pub mod session;
+pub mod stall;
 pub mod static_files;
 
 pub mod links;
@@ -119,7 +120,7 @@ async fn layers(
     client: IpAddr,
 ) -> Result<Response<Body>, Error> {
     let target = Target::of(&request.uri);
-    let body = body::read(&request.headers, incoming).await?;
+    let body = body::read(&request.headers, incoming, app.engine.unfinished()).await?;
     let file = match &app.files {
         Some(files) => static_files::find(files, request, &target).await?,
         None => page::find(request, &target),

@@ -2,7 +2,12 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch, task::spawn_local, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{spawn_local, yield_now},
+    time::sleep,
+};
 
 use super::{
     drain::{self, Signals},
@@ -49,8 +54,13 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     drained
 }
 
+/// So many connections are accepted before all that is under way gets its turn: a thousand that come at
+/// once don't hold up a conversation.
+const TURN: u32 = 32;
+
 async fn accept(app: Rc<App>, listener: TcpListener, stopping: watch::Receiver<bool>) {
     let mut stop = stopping.clone();
+    let mut accepted_in_turn = 0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -59,6 +69,11 @@ async fn accept(app: Rc<App>, listener: TcpListener, stopping: watch::Receiver<b
         match accepted {
             Ok((stream, _)) => {
                 spawn_local(connection::serve(app.clone(), stream, stopping.clone()));
+                accepted_in_turn += 1;
+                if accepted_in_turn == TURN {
+                    accepted_in_turn = 0;
+                    yield_now().await;
+                }
             }
             Err(why) => {
                 // Mostly too many open files: some will be closed soon.

@@ -15,6 +15,9 @@ impl Wire for Paper {
     fn close(&self) {
         self.0.borrow_mut().push("closed".into());
     }
+    fn give_up(&self) {
+        self.0.borrow_mut().push("given up".into());
+    }
     fn refuse(&self, why: &'static str) {
         self.0.borrow_mut().push(why.into());
     }
