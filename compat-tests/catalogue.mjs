@@ -227,6 +227,7 @@ const safe = [
   ['safe/session', 'session', 'H15', MAY],
   ['safe/socket', 'socket', 'H15', MAY],
   ['safe/cluster', 'cluster', 'H15', MAY],
+  ['safe/hostile', 'engine', 'R10.2', MAY],
   ['safe/presence', 'cluster', 'R8', MAY],
   ...mixed('safe/limits', 'rest', [
     ['H15', MAY, /^sessions/, 'session'],

@@ -1,0 +1,116 @@
+// Clients that mean harm: what they hold is bounded, they are let go of, and others go on. `make hostile` has the
+// figures at full size (docs/OPERATIONS.md, realtime.md §10.2).
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PATH, request } from '../../lib/engine.mjs';
+import { MEBI, PONG, badFrames, badPayloads, badRequests, bombs, connection, frame, openOf, provoke, rssOf, webSocket } from '../../lib/hostile.mjs';
+import { isMessage, message, random, useSafe } from '../../lib/safe.mjs';
+
+const t = useSafe({ env: { STALL_TIMEOUT: '1', UNFINISHED_BYTES: String(8 * MEBI), PING_INTERVAL: '600', LIMITS: 'off' } });
+
+const eventually = async (check, what, ms = 20_000) => {
+  for (const until = Date.now() + ms; !(await check());) {
+    assert.ok(Date.now() < until, what);
+    await sleep(50);
+  }
+};
+const openSid = async () => /"sid":"([^"]+)/.exec((await t.request(PATH, { query: 'EIO=4&transport=polling' })).text)[1];
+
+/** A conversation works. */
+async function works() {
+  const person = await t.newcomer();
+  const socket = await t.socket(person);
+  const text = random();
+  socket.emit('message', message(person, '0', text));
+  await socket.next(isMessage(text));
+}
+
+describe('what is not complete', () => {
+  test('is bounded over all connections: who sends more of much is closed, who sends little is not', async () => {
+    const before = rssOf(t.server.pid);
+    const half = frame('x'.repeat(900_000), { announced: 1_000_000 });
+    const large = Array.from({ length: 40 }, () => webSocket(t.server.port, { then: ({ socket }) => socket.write(half) }));
+    await eventually(() => large.filter(({ closed }) => closed !== undefined).length >= 30, 'the rest is closed');
+    await works();
+    assert.ok(rssOf(t.server.pid) - before < 40 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
+    for (const { socket } of large) socket.destroy();
+  });
+  test('bodies of polling POSTs are counted too', async () => {
+    const bodies = [];
+    for (let i = 0; i < 20; i += 1) {
+      const first = `POST ${PATH}?EIO=4&transport=polling&sid=${await openSid()} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(900_000)}`;
+      bodies.push(connection(t.server.port, { first }));
+    }
+    await eventually(() => bodies.filter(({ closed }) => closed !== undefined).length >= 10, 'the rest is closed');
+    for (const { socket } of bodies) socket.destroy();
+    await works();
+  });
+});
+
+describe('who does not read', () => {
+  test('on a WebSocket is let go of, though its heartbeat goes on', { timeout: 60_000 }, async () => {
+    const person = await t.newcomer();
+    const speaker = await t.socket(person);
+    const stuck = Array.from({ length: 5 }, () => webSocket(t.server.port, { cookie: person.cookie }));
+    await Promise.all(stuck.map(({ ready }) => ready));
+    const open = openOf(t.server.pid);
+    stuck.forEach(({ socket }) => socket.pause());
+    const text = 'w'.repeat(100_000);
+    await eventually(async () => {
+      stuck.forEach(({ socket }) => socket.write(PONG));
+      speaker.emit('message', message(person, '0', text));
+      return openOf(t.server.pid) <= open - 5;
+    }, 'their connections are closed', 40_000);
+    stuck.forEach(({ socket }) => socket.destroy());
+    await works();
+  });
+  test('an answer is let go of', { timeout: 60_000 }, async () => {
+    const person = await t.newcomer();
+    const open = openOf(t.server.pid);
+    // The case before left long messages.
+    const ask = `GET /room/0/messages?offset=0&size=50 HTTP/1.1\r\nHost: x\r\nCookie: ${person.cookie}\r\n\r\n`.repeat(20);
+    const stuck = Array.from({ length: 3 }, () => connection(t.server.port, { first: ask }));
+    stuck.forEach(({ socket }) => socket.pause());
+    await Promise.all(stuck.map(({ ready }) => ready));
+    await eventually(() => openOf(t.server.pid) >= open + 3, 'connected');
+    await eventually(() => openOf(t.server.pid) <= open, 'their connections are closed');
+    stuck.forEach(({ socket }) => socket.destroy());
+  });
+});
+
+test('malformed and oversized requests are refused', { timeout: 60_000 }, async () => {
+  await Promise.all(badRequests().map(async ([what, bytes, statuses]) => {
+    const { status, closed } = await provoke(t.server.port, bytes);
+    assert.ok(statuses.includes(status) || (status === undefined && closed), `${what}: ${status}`);
+  }));
+  await works();
+});
+
+test('malformed and oversized frames end their connection', { timeout: 60_000 }, async () => {
+  await Promise.all(badFrames().map(async ([what, bytes]) => {
+    const one = webSocket(t.server.port, { then: ({ socket }) => socket.write(bytes) });
+    await eventually(() => one.closed !== undefined, what);
+    one.socket.destroy();
+  }));
+  await works();
+});
+
+test('malformed and oversized payloads end their session', { timeout: 60_000 }, async () => {
+  for (const [what, body] of badPayloads()) {
+    const query = `EIO=4&transport=polling&sid=${await openSid()}`;
+    await request(t.server.base, { method: 'POST', query, body }).catch(() => {});
+    assert.equal((await t.request(PATH, { query })).status, 400, what);
+  }
+  await works();
+});
+
+test('compressed bombs are not inflated', { timeout: 60_000 }, async () => {
+  const before = rssOf(t.server.pid);
+  for (const [what, bytes] of bombs(64 * MEBI, await openSid())) {
+    const { status, closed } = await provoke(t.server.port, bytes);
+    assert.ok([400, 413, 415, 200].includes(status) || closed, `${what}: ${status}`);
+  }
+  assert.ok(rssOf(t.server.pid) - before < 32 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
+  await works();
+});
