@@ -18,7 +18,7 @@ SECONDS := 60
 # Every crate of the repository, each with a lock file of its own.
 CRATES := . benches fuzz compat-tests/rust-client
 
-.PHONY: help run check test chaos fuzz fuzz-accept fuzz-check deny audit bench bench-growth bench-accept bench-build bench-check build compat compat-accept mutants upstream-client screenshot needs compat-packages rust-client
+.PHONY: help run check test chaos fuzz fuzz-accept fuzz-check deny audit bench bench-growth bench-accept bench-build bench-check build compat compat-accept hostile mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,10 @@ compat-accept: needs build compat-packages rust-client ## run all targets and ta
 
 chaos: needs build compat-packages ## what takes too long for `make test`: a hundred kills, long cuts, long migrations
 	cd compat-tests && npm run --silent chaos
+
+# With ARGS=--store=embedded, or the names of attacks that compat-tests/chaos/hostile/measure.mjs lists.
+hostile: needs build compat-packages ## what slow and hostile clients cost the server and everybody else; five minutes
+	@cd compat-tests && node chaos/hostile/measure.mjs $(ARGS)
 
 mutants: needs build compat-packages ## proof that the suite finds faults: put seven into the server, one by one
 	cd compat-tests && node mutants.mjs
