@@ -3,6 +3,7 @@
 //! A value comes from the command line, else from the environment, else from `.env` in the working
 //! directory, else from its default (`http-and-redis.md` section 13).
 
+mod choices;
 mod limits;
 mod network;
 mod rebuild;
@@ -12,9 +13,10 @@ mod transfer;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum, builder::NonEmptyStringValueParser};
+use clap::{Parser, builder::NonEmptyStringValueParser};
 
 pub use self::{
+    choices::{Compat, LogFormat, StoreKind},
     limits::{LimitSettings, Switch},
     network::Network,
     rebuild::Rebuild,
@@ -226,36 +228,6 @@ Commands (each with a --help of its own):
 struct Resolved {
     port: u16,
     all_addresses: bool,
-}
-
-/// Where the data lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StoreKind {
-    /// A Redis, shared with other instances of this server and of the original.
-    Redis,
-    /// A file of this server alone; nothing else is needed.
-    Embedded,
-}
-
-/// The degree of compatibility.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Compat {
-    /// As the original, weaknesses included: everybody signed in reads and writes every room.
-    Exact,
-    /// Private rooms are private, nobody speaks for another, and a lost connection loses nothing.
-    /// The original's page and Node servers don't notice.
-    Safe,
-}
-
-/// How the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Pretty on a terminal, plain text elsewhere.
-    Auto,
-    /// For people.
-    Pretty,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Config {
