@@ -42,10 +42,10 @@ class World {
   async launch(slot) {
     const env = { ...SAFE, PRESENCE_LEASE: String(this.lease), SERVER_ID: `slot:${slot.at}` };
     slot.server = await startServer({ redis: slot.proxy, env });
-    // Who watches there, and whom a page that loads now would find online.
-    slot.found = new Set(await this.online());
+    // Who watches there, and whom a page that loads then finds online: what is announced in between must not be missed.
     const watcher = await Person.signIn(slot.server.base, random());
     slot.watcher = await connect(slot.server.base, { cookie: watcher.cookie });
+    slot.found = new Set(await this.online());
   }
 
   online = () => this.redis.client.smembers('online_users');
