@@ -1,7 +1,7 @@
 // Clients that mean harm, and how a server takes them: for cases/safe/hostile.test.mjs, and at full size
 // for chaos/hostile/.
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import net from 'node:net';
 import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib';
 import { PATH, RS } from './engine.mjs';
@@ -12,6 +12,15 @@ export const MEBI = 1 << 20;
 export const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) * 1024;
 /** How many files and sockets a process has open. */
 export const openOf = (pid) => readdirSync(`/proc/${pid}/fd`).length;
+/** How many of these connections the server at this port still holds: a process owns its end of them. */
+export function heldOf(port, connections) {
+  const ours = new Set(connections.map(({ socket }) => socket.localPort));
+  const hex = (address) => parseInt(address.slice(address.indexOf(':') + 1), 16);
+  return ['/proc/net/tcp', '/proc/net/tcp6'].filter(existsSync)
+    .flatMap((table) => readFileSync(table, 'latin1').trim().split('\n').slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, remote, , , , , , , inode]) => hex(local) === port && ours.has(hex(remote)) && inode !== '0').length;
+}
 
 /** A text frame of a client, or only its first `sent` bytes of payload. */
 export function frame(text, { opcode = 1, announced = Buffer.byteLength(text), fin = true, masked = true } = {}) {

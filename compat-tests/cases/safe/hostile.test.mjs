@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PATH, request } from '../../lib/engine.mjs';
-import { MEBI, PONG, badFrames, badPayloads, badRequests, bombs, connection, frame, openOf, provoke, rssOf, webSocket } from '../../lib/hostile.mjs';
+import { MEBI, PONG, badFrames, badPayloads, badRequests, bombs, connection, frame, heldOf, provoke, rssOf, webSocket } from '../../lib/hostile.mjs';
 import { isMessage, message, random, useSafe } from '../../lib/safe.mjs';
 
 const t = useSafe({ env: { STALL_TIMEOUT: '1', UNFINISHED_BYTES: String(8 * MEBI), PING_INTERVAL: '600', LIMITS: 'off' } });
@@ -54,27 +54,26 @@ describe('who does not read', () => {
     const speaker = await t.socket(person);
     const stuck = Array.from({ length: 5 }, () => webSocket(t.server.port, { cookie: person.cookie }));
     await Promise.all(stuck.map(({ ready }) => ready));
-    const open = openOf(t.server.pid);
+    assert.equal(heldOf(t.server.port, stuck), 5);
     stuck.forEach(({ socket }) => socket.pause());
     const text = 'w'.repeat(100_000);
     await eventually(async () => {
       stuck.forEach(({ socket }) => socket.write(PONG));
       speaker.emit('message', message(person, '0', text));
-      return openOf(t.server.pid) <= open - 5;
+      return heldOf(t.server.port, stuck) === 0;
     }, 'their connections are closed', 40_000);
     stuck.forEach(({ socket }) => socket.destroy());
     await works();
   });
   test('an answer is let go of', { timeout: 60_000 }, async () => {
     const person = await t.newcomer();
-    const open = openOf(t.server.pid);
     // The case before left long messages.
     const ask = `GET /room/0/messages?offset=0&size=50 HTTP/1.1\r\nHost: x\r\nCookie: ${person.cookie}\r\n\r\n`.repeat(20);
     const stuck = Array.from({ length: 3 }, () => connection(t.server.port, { first: ask }));
+    // The server is at it before they stop.
+    await eventually(() => stuck.every(({ received }) => received > 0), 'the answers begin');
     stuck.forEach(({ socket }) => socket.pause());
-    await Promise.all(stuck.map(({ ready }) => ready));
-    await eventually(() => openOf(t.server.pid) >= open + 3, 'connected');
-    await eventually(() => openOf(t.server.pid) <= open, 'their connections are closed');
+    await eventually(() => heldOf(t.server.port, stuck) === 0, 'their connections are closed');
     stuck.forEach(({ socket }) => socket.destroy());
   });
 });
