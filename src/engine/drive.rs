@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     Engine, Key,
+    line::Place,
     packet::Packet,
     reader::{Event, Reader},
     session::End,
@@ -105,6 +106,7 @@ impl Engine {
     pub(super) async fn read(self: Rc<Self>, key: Key, socket: Rc<Socket>, early: Bytes) {
         let mut reader = Reader::default();
         let mut share = self.unfinished();
+        let mut place = Place::default();
         if !early.is_empty() {
             self.feed(key, &socket, &mut reader, &mut early.to_vec());
         }
@@ -122,27 +124,29 @@ impl Engine {
                 () = socket.gone.notified() => continue,
                 ready = socket.stream().readable() => if ready.is_err() { break },
             }
-            let full = {
+            tokio::select! {
+                biased;
+                () = socket.gone.notified() => continue,
+                () = self.line.turn(&mut place) => {},
+            }
+            {
                 let mut buffer = self.read_buffer.borrow_mut();
                 match socket.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(n) => {
+                        place.has_read(n);
                         self.feed(key, &socket, &mut reader, &mut buffer[..n]);
-                        n == buffer.len()
                     }
-                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => false,
+                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
                     Err(_) => break,
                 }
-            };
+            }
             if share.set(reader.held()).is_err() {
                 tracing::warn!(
                     bytes = reader.held(),
                     "UNFINISHED_BYTES is reached: who sends half a message is closed"
                 );
                 socket.close_with(Some(TRY_AGAIN_LATER));
-            }
-            if full {
-                yield_now().await; // one that sends without end must not keep the loop
             }
         }
         drop((reader, share));
@@ -160,9 +164,11 @@ impl Engine {
     }
 
     async fn discard(&self, socket: &Socket) {
+        let mut place = Place::default();
         while socket.stream().readable().await.is_ok() {
+            self.line.turn(&mut place).await;
             match socket.read(&mut self.read_buffer.borrow_mut()) {
-                Ok(n) if n > 0 => {}
+                Ok(n) if n > 0 => place.has_read(n),
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
                 _ => return,
             }

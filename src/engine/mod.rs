@@ -7,6 +7,7 @@
 pub mod client_files;
 mod drive;
 pub mod frame;
+pub mod line;
 pub mod packet;
 pub mod polling;
 pub mod query;
@@ -22,6 +23,7 @@ use std::{
     cell::{OnceCell, RefCell},
     path::Path,
     rc::{Rc, Weak},
+    sync::Arc,
     time::Instant,
 };
 
@@ -32,6 +34,7 @@ use tokio::{sync::Notify, task::spawn_local};
 
 use self::{
     frame::Frame,
+    line::{Line, PIECE},
     packet::Packet,
     polling::{Cut, Refused},
     query::Query,
@@ -103,6 +106,7 @@ pub struct Engine {
     write_buffer: RefCell<Vec<u8>>,
     read_buffer: RefCell<Box<[u8]>>,
     unfinished: Rc<Unfinished>,
+    line: Arc<Line>,
 }
 
 impl Engine {
@@ -127,8 +131,9 @@ impl Engine {
             table: RefCell::default(),
             wake: Notify::new(),
             write_buffer: RefCell::default(),
-            read_buffer: RefCell::new(vec![0; 64 * 1024].into()),
+            read_buffer: RefCell::new(vec![0; PIECE].into()),
             unfinished: Unfinished::new(config.unfinished_bytes),
+            line: Arc::default(),
         })
     }
 
@@ -136,6 +141,8 @@ impl Engine {
     pub fn attach(self: &Rc<Self>, app: Weak<dyn Application>) {
         if self.app.set(app).is_ok() {
             spawn_local(drive::flush_turns(self.clone()));
+            let line = self.line();
+            spawn_local(async move { line.call_up().await });
             spawn_local(drive::keep_time(Rc::downgrade(self)));
         }
     }
@@ -147,6 +154,11 @@ impl Engine {
     /// What one more connection holds that is not complete, counted together with the others.
     pub fn unfinished(&self) -> Share {
         self.unfinished.share()
+    }
+
+    /// Where connections stand in line that have much to read.
+    pub fn line(&self) -> Arc<Line> {
+        self.line.clone()
     }
 
     fn now(&self) -> Millis {

@@ -23,7 +23,7 @@ use tokio::{net::TcpStream, sync::watch, time::sleep};
 use super::{error::Abort, respond::Body, stall::Watched};
 use crate::{
     app::App,
-    engine::{self, polling::Refused},
+    engine::{self, line::PIECE, polling::Refused},
 };
 
 /// Seconds that an idle connection is promised to stay open.
@@ -46,11 +46,12 @@ pub async fn serve(app: Rc<App>, stream: TcpStream, mut stopping: watch::Receive
     let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let from = stream.peer_addr().map_or(unspecified, |address| address.ip());
     let seen = stopping.clone();
-    let stream = Watched::new(stream, app.config.stall_timeout);
+    let stream = Watched::new(stream, app.config.stall_timeout, app.engine.line());
     let service = service_fn(move |request| dispatch(Rc::clone(&app), request, from, seen.clone()));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
-    builder.max_header_size(MAX_HEAD).title_case_headers(true);
+    // A buffer also bounds what is read at once.
+    builder.max_header_size(MAX_HEAD).max_buf_size(PIECE).title_case_headers(true);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
     let stop = async {

@@ -4,6 +4,7 @@
 use std::{
     io::{self, IoSlice},
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,9 +16,14 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A stream that fails when the kernel has taken nothing for a while.
+use crate::engine::line::{Line, Place};
+
+/// A stream that fails when the kernel has taken nothing for a while, and that stands in line if it has
+/// much to read.
 pub struct Watched {
     stream: TcpStream,
+    line: Arc<Line>,
+    place: Place,
     patience: Duration,
     /// Set while the kernel takes nothing.
     limit: Option<Pin<Box<Sleep>>>,
@@ -25,8 +31,8 @@ pub struct Watched {
 
 impl Watched {
     /// Watches over a stream.
-    pub fn new(stream: TcpStream, patience: Duration) -> Watched {
-        Watched { stream, patience, limit: None }
+    pub fn new(stream: TcpStream, patience: Duration, line: Arc<Line>) -> Watched {
+        Watched { stream, line, place: Place::default(), patience, limit: None }
     }
 
     /// The stream, watched no more.
@@ -54,11 +60,16 @@ impl Watched {
 
 impl AsyncRead for Watched {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        pin!(&mut self.stream).poll_read(cx, buffer)
+        let this = self.get_mut();
+        ready!(this.line.poll_turn(&mut this.place, cx));
+        let before = buffer.filled().len();
+        let read = pin!(&mut this.stream).poll_read(cx, buffer);
+        this.place.has_read(buffer.filled().len() - before);
+        read
     }
 }
 
@@ -113,7 +124,7 @@ mod tests {
         {
             let mut client = TcpStream::connect(address).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            let mut watched = Watched::new(stream, patience);
+            let mut watched = Watched::new(stream, patience, Arc::default());
             let read = async {
                 let mut some = vec![0; 256 << 10];
                 while reads && client.read(&mut some).await.is_ok_and(|n| n > 0) {
