@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     contract::cookie::Secrets,
     engine::Engine,
-    http::static_files::Files,
+    http::{long::LongAnswers, static_files::Files},
     js::Json,
     limits::{self, Limits},
     passwords::Passwords,
@@ -33,6 +33,8 @@ pub struct App {
     pub origins: Origins,
     /// What one client may use.
     pub limits: Limits,
+    /// Histories and other long answers.
+    pub long: LongAnswers,
     /// What `/links` answers with.
     pub links: Json,
     /// The client build, if one is served in the place of the built-in page.
@@ -61,6 +63,7 @@ impl App {
         let limits = Limits::new(settings, &config.trusted_proxies);
         let engine = Engine::new(&config, settings.map(limits::events));
         let chat = Chat::start(&config, secrets.clone(), engine.clone(), store.clone(), server_id);
+        let long = LongAnswers::new(config.answer_bytes);
         let files = config.client_dir.clone().map(Files::new);
         Rc::new(App {
             config,
@@ -70,6 +73,7 @@ impl App {
             policy,
             origins,
             limits,
+            long,
             links,
             files,
             engine,

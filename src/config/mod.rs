@@ -193,6 +193,11 @@ pub struct Config {
     #[arg(long, env = "UNFINISHED_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     pub unfinished_bytes: usize,
 
+    /// Bytes of all answers that clients have not read yet; past it no answer of more than 100 messages
+    /// or 64 KiB is made.
+    #[arg(long, env = "ANSWER_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    pub answer_bytes: usize,
+
     /// Seconds that a stop may take before held work is given up.
     #[arg(long, env = "DRAIN_TIMEOUT", default_value = "8", value_name = "SECONDS", value_parser = seconds)]
     pub drain_timeout: Duration,
@@ -269,6 +274,7 @@ impl Config {
             ("HELD_BYTES", self.held_bytes),
             ("MAX_PAYLOAD", self.max_payload),
             ("UNFINISHED_BYTES", self.unfinished_bytes),
+            ("ANSWER_BYTES", self.answer_bytes),
             ("PASSWORD_QUEUE", self.password_queue),
             ("ROOM_BYTES", self.room_bytes),
             ("NAME_BYTES", self.limits.name_bytes),

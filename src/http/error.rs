@@ -29,7 +29,7 @@ pub enum Error {
     Slow,
     /// 413: the body is too long.
     TooLarge,
-    /// 503: too much of the bodies of all clients is incomplete.
+    /// 503: what clients have not sent to its end, or not read, takes too much memory.
     Full,
     /// 415: the body is in a coding or character set that is not read.
     Unsupported,

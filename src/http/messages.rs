@@ -1,6 +1,12 @@
 //! `GET /room/:id/messages` and `GET /room/0/preload` (`http-and-redis.md` sections 2 and 9).
 
-use super::{Call, error::Error, query, respond::Answer};
+use super::{
+    Call,
+    error::Error,
+    long::{Pace, hold},
+    query,
+    respond::Answer,
+};
 use crate::{
     app::App,
     chat::policy::Access,
@@ -11,12 +17,21 @@ use crate::{
 /// Messages of a room, newest first. A room without messages has none whatever is asked for.
 pub(super) async fn get(app: &App, call: &Call<'_>) -> Result<Answer, Error> {
     let room = call.parameter.as_str();
-    // Both are asked for at once: for the general room the answer is nearly always yes.
-    let (may_read, found) = tokio::join!(may_read(app, call, room), find(app, call, room));
-    if !may_read? {
+    if !may_read(app, call, room).await? {
         return Err(Error::NotAllowed("You are not a member of the room"));
     }
-    Ok(Answer::ok_text(readable(room, found?.unwrap_or_default())))
+    let offset = query::number(call.query, "offset");
+    let last = offset + query::number(call.query, "size");
+    let (Some(first), Some(last)) = (integer(offset), integer(last)) else {
+        return match app.store.room_exists(room).await? {
+            true => Err(Error::Invalid("offset and size must be integers")),
+            false => Ok(Answer::ok_text("[]")),
+        };
+    };
+    let _turn = app.long.turn(count(first, last)).await?;
+    let found = app.store.history(room, first, last).await?.unwrap_or_default();
+    let share = app.long.count(bytes(&found))?;
+    Ok(Answer::ok_long(hold(readable(room, found).await, share)).await)
 }
 
 async fn may_read(app: &App, call: &Call<'_>, room: &str) -> Result<bool, Error> {
@@ -28,21 +43,10 @@ async fn may_read(app: &App, call: &Call<'_>, room: &str) -> Result<bool, Error>
     }
 }
 
-async fn find(app: &App, call: &Call<'_>, room: &str) -> Result<Option<Vec<Vec<u8>>>, Error> {
-    let offset = query::number(call.query, "offset");
-    let last = offset + query::number(call.query, "size");
-    match (integer(offset), integer(last)) {
-        (Some(first), Some(last)) => Ok(app.store.history(room, first, last).await?),
-        _ if app.store.room_exists(room).await? => {
-            Err(Error::Invalid("offset and size must be integers"))
-        }
-        _ => Ok(None),
-    }
-}
-
 /// The general room, for the page before anybody signs in.
 pub(super) async fn preload(app: &App) -> Result<Answer, Error> {
     let found = app.store.preload().await?;
+    let share = app.long.count(bytes(&found.messages))?;
     let mut room = Object::default();
     room.insert("id", GENERAL_ROOM.into());
     room.insert("name", found.name.map_or(Json::Null, |name| Json::Str(name.into())));
@@ -50,9 +54,9 @@ pub(super) async fn preload(app: &App) -> Result<Answer, Error> {
     let mut text = Json::from(room).to_text().into_bytes();
     text.pop();
     text.extend_from_slice(b",\"messages\":");
-    text.extend(readable(GENERAL_ROOM, found.messages));
+    text.extend(readable(GENERAL_ROOM, found.messages).await);
     text.push(b'}');
-    Ok(Answer::ok_text(text))
+    Ok(Answer::ok_long(hold(text, share)).await)
 }
 
 /// An integer that Redis takes as one.
@@ -61,13 +65,25 @@ fn integer(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then_some(number as i64)
 }
 
+/// How many messages there are from one index to another; `None` if that is the room's affair, since one
+/// of them counts from its end.
+fn count(first: i64, last: i64) -> Option<u64> {
+    // Of the same sign they don't overflow.
+    ((first < 0) == (last < 0)).then(|| (last - first).max(-1).abs_diff(-1))
+}
+
+fn bytes(stored: &[Vec<u8>]) -> usize {
+    stored.iter().map(Vec::len).sum()
+}
+
 /// The JSON text of stored messages: an array of them, as JavaScript writes them after reading them.
 /// What is not JSON is left out.
-fn readable(room: &str, stored: Vec<Vec<u8>>) -> Vec<u8> {
-    let mut text =
-        Vec::with_capacity(stored.iter().map(|member| member.len() + 1).sum::<usize>() + 2);
+async fn readable(room: &str, stored: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes(&stored) + stored.len() + 2);
     text.push(b'[');
+    let mut pace = Pace::default();
     for member in stored {
+        pace.did(member.len()).await;
         let start = text.len();
         if start > 1 {
             text.push(b',');
@@ -103,10 +119,25 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_normalised_and_bad_ones_left_out() {
+    fn the_number_of_messages_is_known_unless_it_depends_on_the_room() {
+        for (first, last, expected) in [
+            (0, 49, Some(50)),
+            (-3, -1, Some(3)),
+            (5, 4, Some(0)),
+            (9, 2, Some(0)),
+            (0, i64::MAX, Some(1 << 63)),
+            (0, -1, None),
+            (-5, 3, None),
+        ] {
+            assert_eq!(count(first, last), expected, "{first} {last}");
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_are_normalised_and_bad_ones_left_out() {
         let stored = [&b"{bad"[..], br#"{"b":1.0,"1":"\u0041"}"#, b"null"].map(<[u8]>::to_vec);
-        assert_eq!(readable("0", stored.into()), br#"[{"1":"A","b":1},null]"#);
+        assert_eq!(readable("0", stored.into()).await, br#"[{"1":"A","b":1},null]"#);
         let stored = [&b"1"[..], b"{bad", b"2"].map(<[u8]>::to_vec);
-        assert_eq!(readable("0", stored.into()), b"[1,2]");
+        assert_eq!(readable("0", stored.into()).await, b"[1,2]");
     }
 }

@@ -8,6 +8,7 @@ pub mod body;
 pub mod conditional;
 pub mod connection;
 pub mod error;
+pub mod long;
 pub mod page;
 pub mod query;
 pub mod respond;

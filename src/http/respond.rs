@@ -12,7 +12,10 @@ use hyper::{
 };
 use sha1::{Digest as _, Sha1};
 
-use super::conditional;
+use super::{
+    conditional,
+    long::{PIECE, Pace},
+};
 use crate::{
     contract::uri::{encode_url, escape_html},
     js::{Json, Object},
@@ -48,9 +51,14 @@ impl Answer {
     /// An answer that carries a tag of its body, as all do but pages of the framework.
     pub(super) fn tagged(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
         let answer = Answer::new(status, kind, body);
-        let digest = STANDARD.encode(Sha1::digest(&answer.body));
-        let tag = format!("W/\"{:x}-{}\"", answer.body.len(), &digest[..27]);
-        answer.header(ETAG, tag)
+        let digest = Sha1::digest(&answer.body);
+        answer.tag(&digest)
+    }
+
+    fn tag(self, digest: &[u8]) -> Answer {
+        let digest = STANDARD.encode(digest);
+        let tag = format!("W/\"{:x}-{}\"", self.body.len(), &digest[..27]);
+        self.header(ETAG, tag)
     }
 
     /// JSON with status 200.
@@ -59,8 +67,19 @@ impl Answer {
     }
 
     /// 200 with the text of a JSON value.
-    pub fn ok_text(body: Vec<u8>) -> Answer {
+    pub fn ok_text(body: impl Into<Bytes>) -> Answer {
         Answer::tagged(StatusCode::OK, JSON, body)
+    }
+
+    /// The same for a text that may be long: others have their turn in between.
+    pub async fn ok_long(body: Bytes) -> Answer {
+        let answer = Answer::new(StatusCode::OK, JSON, body);
+        let (mut digest, mut pace) = (Sha1::new(), Pace::default());
+        for piece in answer.body.chunks(PIECE) {
+            digest.update(piece);
+            pace.did(piece.len()).await;
+        }
+        answer.tag(&digest.finalize())
     }
 
     /// JSON.

@@ -7,7 +7,7 @@ import { PATH, request } from '../../lib/engine.mjs';
 import { MEBI, PONG, badFrames, badPayloads, badRequests, bombs, connection, frame, heldOf, provoke, rssOf, webSocket } from '../../lib/hostile.mjs';
 import { isMessage, message, random, useSafe } from '../../lib/safe.mjs';
 
-const t = useSafe({ env: { STALL_TIMEOUT: '1', UNFINISHED_BYTES: String(8 * MEBI), PING_INTERVAL: '600', LIMITS: 'off' } });
+const t = useSafe({ env: { STALL_TIMEOUT: '1', UNFINISHED_BYTES: String(8 * MEBI), ANSWER_BYTES: String(16 * MEBI), PING_INTERVAL: '600', LIMITS: 'off' } });
 
 const eventually = async (check, what, ms = 20_000) => {
   for (const until = Date.now() + ms; !(await check());) {
@@ -48,6 +48,12 @@ describe('what is not complete', () => {
   });
 });
 
+/** Connections that ask for much, again and again: the first case below leaves long messages. */
+const asking = ({ cookie }, count) => {
+  const first = `GET /room/0/messages?offset=0&size=50 HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n\r\n`.repeat(20);
+  return Array.from({ length: count }, () => connection(t.server.port, { first }));
+};
+
 describe('who does not read', () => {
   test('on a WebSocket is let go of, though its heartbeat goes on', { timeout: 60_000 }, async () => {
     const person = await t.newcomer();
@@ -67,13 +73,29 @@ describe('who does not read', () => {
   });
   test('an answer is let go of', { timeout: 60_000 }, async () => {
     const person = await t.newcomer();
-    // The case before left long messages.
-    const ask = `GET /room/0/messages?offset=0&size=50 HTTP/1.1\r\nHost: x\r\nCookie: ${person.cookie}\r\n\r\n`.repeat(20);
-    const stuck = Array.from({ length: 3 }, () => connection(t.server.port, { first: ask }));
+    const stuck = asking(person, 3);
     // The server is at it before they stop.
     await eventually(() => stuck.every(({ received }) => received > 0), 'the answers begin');
     stuck.forEach(({ socket }) => socket.pause());
     await eventually(() => heldOf(t.server.port, stuck) === 0, 'their connections are closed');
+    stuck.forEach(({ socket }) => socket.destroy());
+  });
+  test('answers is bounded with all others: there are no more long ones until they are let go of', { timeout: 60_000 }, async () => {
+    const person = await t.newcomer();
+    const history = (offset = 0) => t.request('/room/0/messages', { query: `offset=${offset}&size=50`, headers: { Cookie: person.cookie } });
+    const before = rssOf(t.server.pid);
+    assert.ok((await history()).text.length > 2 * MEBI);
+    const stuck = asking(person, 20);
+    stuck.forEach(({ socket }) => socket.pause());
+    await eventually(async () => {
+      const { status, text } = await history();
+      return status === 503 && JSON.parse(text).message === 'Service unavailable, try again later';
+    }, 'a long one is refused');
+    // All else goes on.
+    assert.equal((await history(1_000_000)).status, 200);
+    await works();
+    assert.ok(rssOf(t.server.pid) - before < 64 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
+    await eventually(async () => (await history()).status === 200, 'they are made again');
     stuck.forEach(({ socket }) => socket.destroy());
   });
 });
