@@ -61,9 +61,13 @@ impl App {
         let origins = Origins::new(config.compat, &config.allowed_origins, &config.trusted_proxies);
         let settings = policy.limits(&config.limits);
         let limits = Limits::new(settings, &config.trusted_proxies);
-        let engine = Engine::new(&config, settings.map(limits::events));
+        let engine = Engine::new(
+            &config.connections,
+            policy.connect_timeout(config.connections.connect_timeout),
+            settings.map(limits::events),
+        );
         let chat = Chat::start(&config, secrets.clone(), engine.clone(), store.clone(), server_id);
-        let long = LongAnswers::new(config.answer_bytes);
+        let long = LongAnswers::new(config.connections.answer_bytes);
         let files = config.client_dir.clone().map(Files::new);
         Rc::new(App {
             config,

@@ -170,7 +170,7 @@ impl Chat {
             policy,
             secrets,
             server_id,
-            max_payload: config.max_payload,
+            max_payload: config.connections.max_payload,
             held_events: config.held_events,
             held_bytes: config.held_bytes,
             room_bytes: config.room_bytes,

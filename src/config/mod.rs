@@ -4,6 +4,7 @@
 //! directory, else from its default (`http-and-redis.md` section 13).
 
 mod choices;
+mod connections;
 mod limits;
 mod network;
 mod rebuild;
@@ -17,6 +18,7 @@ use clap::{Parser, builder::NonEmptyStringValueParser};
 
 pub use self::{
     choices::{Compat, LogFormat, StoreKind},
+    connections::ConnectionSettings,
     limits::{LimitSettings, Switch},
     network::Network,
     rebuild::Rebuild,
@@ -130,17 +132,9 @@ pub struct Config {
     #[arg(long, env = "SERVER_ID", value_parser = NonEmptyStringValueParser::new())]
     pub server_id: Option<String>,
 
-    /// Bytes that may wait for one slow reader before it is disconnected.
-    #[arg(long, env = "QUEUE_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
-    pub queue_bytes: usize,
-
-    /// Packets that may wait for one slow reader before it is disconnected.
-    #[arg(long, env = "QUEUE_PACKETS", default_value_t = 65_536, value_name = "COUNT")]
-    pub queue_packets: usize,
-
-    /// Seconds that a write to a reader may stand still before it is disconnected.
-    #[arg(long, env = "STALL_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
-    pub stall_timeout: Duration,
+    /// The connections of clients.
+    #[command(flatten)]
+    pub connections: ConnectionSettings,
 
     /// Events of one socket that may wait for Redis before the server stops reading from it.
     #[arg(long, env = "HELD_EVENTS", default_value_t = 1_000, value_name = "COUNT")]
@@ -167,36 +161,6 @@ pub struct Config {
     /// Bytes that the names of the rooms may take that one socket joins.
     #[arg(long, env = "ROOM_BYTES", default_value_t = 1 << 20, value_name = "BYTES")]
     pub room_bytes: usize,
-
-    /// Seconds between the heartbeats of a connection.
-    #[arg(long, env = "PING_INTERVAL", default_value = "25", value_name = "SECONDS", value_parser = seconds)]
-    pub ping_interval: Duration,
-
-    /// Seconds that a client has to answer a heartbeat.
-    #[arg(long, env = "PING_TIMEOUT", default_value = "5", value_name = "SECONDS", value_parser = seconds)]
-    pub ping_timeout: Duration,
-
-    /// Seconds that an upgrade to WebSocket may take.
-    #[arg(long, env = "UPGRADE_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
-    pub upgrade_timeout: Duration,
-
-    /// Seconds within which a connection must join the chat.
-    #[arg(long, env = "CONNECT_TIMEOUT", default_value = "45", value_name = "SECONDS", value_parser = seconds)]
-    pub connect_timeout: Duration,
-
-    /// Largest body of a polling request and largest WebSocket message, in bytes.
-    #[arg(long, env = "MAX_PAYLOAD", default_value_t = 1_000_000, value_name = "BYTES")]
-    pub max_payload: usize,
-
-    /// Bytes of all frames, messages and bodies that have not come to their end yet; past it the
-    /// connections are closed that send more of one that is larger than 16 KiB.
-    #[arg(long, env = "UNFINISHED_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
-    pub unfinished_bytes: usize,
-
-    /// Bytes of all answers that clients have not read yet; past it no answer of more than 100 messages
-    /// or 64 KiB is made.
-    #[arg(long, env = "ANSWER_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
-    pub answer_bytes: usize,
 
     /// Seconds that a stop may take before held work is given up.
     #[arg(long, env = "DRAIN_TIMEOUT", default_value = "8", value_name = "SECONDS", value_parser = seconds)]
@@ -268,13 +232,13 @@ impl Config {
             (None, None) => Resolved { port: 4000, all_addresses: true },
         };
         for (name, value) in [
-            ("QUEUE_BYTES", self.queue_bytes),
-            ("QUEUE_PACKETS", self.queue_packets),
+            ("QUEUE_BYTES", self.connections.queue_bytes),
+            ("QUEUE_PACKETS", self.connections.queue_packets),
             ("HELD_EVENTS", self.held_events),
             ("HELD_BYTES", self.held_bytes),
-            ("MAX_PAYLOAD", self.max_payload),
-            ("UNFINISHED_BYTES", self.unfinished_bytes),
-            ("ANSWER_BYTES", self.answer_bytes),
+            ("MAX_PAYLOAD", self.connections.max_payload),
+            ("UNFINISHED_BYTES", self.connections.unfinished_bytes),
+            ("ANSWER_BYTES", self.connections.answer_bytes),
             ("PASSWORD_QUEUE", self.password_queue),
             ("ROOM_BYTES", self.room_bytes),
             ("NAME_BYTES", self.limits.name_bytes),
@@ -346,7 +310,7 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_dotenv() {
         let config = parse(&["--queue-packets", "7"], "QUEUE_PACKETS=5\nQUEUE_BYTES=99").unwrap();
-        assert_eq!((config.queue_packets, config.queue_bytes), (7, 99));
+        assert_eq!((config.connections.queue_packets, config.connections.queue_bytes), (7, 99));
     }
 
     #[test]

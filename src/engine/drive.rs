@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    task::yield_now,
+    task::{spawn_local, yield_now},
     time::{MissedTickBehavior, interval, timeout},
 };
 
@@ -18,7 +18,8 @@ use super::{
     packet::Packet,
     reader::{Event, Reader},
     session::End,
-    socket::{CLOSE_PATIENCE, Socket},
+    socket::{CLOSE_PATIENCE, Socket, Written},
+    table::Table,
     wheel::TICK_MS,
 };
 
@@ -55,6 +56,35 @@ impl Engine {
         let doomed = std::mem::take(&mut self.table.borrow_mut().doomed);
         for (key, why) in doomed {
             self.end(key, why);
+        }
+    }
+
+    /// Hands over what one session has to send. A connection that took only a part gets a task
+    /// that waits for it.
+    pub(super) fn flush_session(&self, table: &mut Table, key: Key) {
+        let Some(entry) = table.get(key) else { return };
+        entry.dirty = false;
+        let Some(socket) = entry.session.wire().cloned() else {
+            return entry.session.flush_polling();
+        };
+        let now = self.now();
+        let mut buffer = self.write_buffer.borrow_mut();
+        match socket.write(&mut entry.session.queue, &mut buffer, now) {
+            Written::All => {}
+            Written::Blocked => {
+                if !std::mem::replace(&mut entry.draining, true)
+                    && let Some(engine) = self.me.upgrade()
+                {
+                    spawn_local(engine.drain(key, socket));
+                }
+                table.remind(key, now + self.stall);
+            }
+            Written::Lost => {
+                if !std::mem::replace(&mut entry.doomed, true) {
+                    table.doomed.push((key, End::TransportClosed));
+                    self.wake.notify_one();
+                }
+            }
         }
     }
 

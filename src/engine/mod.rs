@@ -24,7 +24,7 @@ use std::{
     path::Path,
     rc::{Rc, Weak},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -39,12 +39,12 @@ use self::{
     polling::{Cut, Refused},
     query::Query,
     session::{Answer, End, Limits, Millis, Polled, Session, Step},
-    socket::{Socket, Written},
+    socket::Socket,
     table::{Entry, Sid, Table, new_sid},
     unfinished::{Share, Unfinished},
 };
 use crate::{
-    config::Config,
+    config::ConnectionSettings,
     limits::{bucket::Rate, sockets::Seat},
 };
 
@@ -110,29 +110,33 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without sessions. `events` is how often each may send, if that is limited.
-    /// [`attach`](Self::attach) must follow.
-    pub fn new(config: &Config, events: Option<Rate>) -> Rc<Engine> {
+    /// An engine without sessions, each of which must join within `connect_timeout`. `events` is how
+    /// often each may send, if that is limited. [`attach`](Self::attach) must follow.
+    pub fn new(
+        settings: &ConnectionSettings,
+        connect_timeout: Duration,
+        events: Option<Rate>,
+    ) -> Rc<Engine> {
         Rc::new_cyclic(|me| Engine {
             me: me.clone(),
             limits: Limits {
-                ping_interval: config.ping_interval,
-                ping_timeout: config.ping_timeout,
-                upgrade_timeout: config.upgrade_timeout,
-                connect_timeout: config.connect_timeout,
-                queue_bytes: config.queue_bytes,
-                queue_packets: config.queue_packets,
+                ping_interval: settings.ping_interval,
+                ping_timeout: settings.ping_timeout,
+                upgrade_timeout: settings.upgrade_timeout,
+                connect_timeout,
+                queue_bytes: settings.queue_bytes,
+                queue_packets: settings.queue_packets,
                 events,
             },
-            max_payload: config.max_payload,
-            stall: config.stall_timeout.as_millis() as Millis,
+            max_payload: settings.max_payload,
+            stall: settings.stall_timeout.as_millis() as Millis,
             started: Instant::now(),
             app: OnceCell::new(),
             table: RefCell::default(),
             wake: Notify::new(),
             write_buffer: RefCell::default(),
             read_buffer: RefCell::new(vec![0; PIECE].into()),
-            unfinished: Unfinished::new(config.unfinished_bytes),
+            unfinished: Unfinished::new(settings.unfinished_bytes),
             line: Arc::default(),
         })
     }
@@ -349,35 +353,6 @@ impl Engine {
 
     fn deliver(&self, key: Key, data: Data<'_>) -> Result<(), Malformed> {
         self.app().map_or(Ok(()), |app| app.message(key, data))
-    }
-
-    /// Hands over what one session has to send. A connection that took only a part gets a task
-    /// that waits for it.
-    fn flush_session(&self, table: &mut Table, key: Key) {
-        let Some(entry) = table.get(key) else { return };
-        entry.dirty = false;
-        let Some(socket) = entry.session.wire().cloned() else {
-            return entry.session.flush_polling();
-        };
-        let now = self.now();
-        let mut buffer = self.write_buffer.borrow_mut();
-        match socket.write(&mut entry.session.queue, &mut buffer, now) {
-            Written::All => {}
-            Written::Blocked => {
-                if !std::mem::replace(&mut entry.draining, true)
-                    && let Some(engine) = self.me.upgrade()
-                {
-                    spawn_local(engine.drain(key, socket));
-                }
-                table.remind(key, now + self.stall);
-            }
-            Written::Lost => {
-                if !std::mem::replace(&mut entry.doomed, true) {
-                    table.doomed.push((key, End::TransportClosed));
-                    self.wake.notify_one();
-                }
-            }
-        }
     }
 }
 

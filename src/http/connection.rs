@@ -46,7 +46,7 @@ pub async fn serve(app: Rc<App>, stream: TcpStream, mut stopping: watch::Receive
     let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let from = stream.peer_addr().map_or(unspecified, |address| address.ip());
     let seen = stopping.clone();
-    let stream = Watched::new(stream, app.config.stall_timeout, app.engine.line());
+    let stream = Watched::new(stream, app.config.connections.stall_timeout, app.engine.line());
     let service = service_fn(move |request| dispatch(Rc::clone(&app), request, from, seen.clone()));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);

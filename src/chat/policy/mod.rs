@@ -6,6 +6,8 @@
 
 pub mod origin;
 
+use std::time::Duration;
+
 use super::{message::Message, user::User};
 use crate::{
     config::{Compat, LimitSettings, Switch},
@@ -156,6 +158,12 @@ impl Policy {
     /// The limits that hold: none under `exact`, as on the original, and none if they are switched off.
     pub fn limits(self, settings: &LimitSettings) -> Option<&LimitSettings> {
         (self.safe && settings.limits == Switch::On).then_some(settings)
+    }
+
+    /// Within which a connection must join the chat, if no setting says so. Who does not and means well
+    /// comes again; the others are not kept longer than those who fall silent.
+    pub fn connect_timeout(self, setting: Option<Duration>) -> Duration {
+        setting.unwrap_or(Duration::from_secs(if self.safe { 25 } else { 45 }))
     }
 
     /// What stands behind the value in the session cookie. `https_only` asks for `Secure`.

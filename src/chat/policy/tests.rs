@@ -137,6 +137,14 @@ fn who_hears_what_other_servers_announce() {
 }
 
 #[test]
+fn who_does_not_join_is_kept_as_long_as_the_original_does_or_a_setting_says() {
+    let seconds = Duration::from_secs;
+    assert_eq!(EXACT.connect_timeout(None), seconds(45));
+    assert_eq!(SAFE.connect_timeout(None), seconds(25));
+    assert_eq!(SAFE.connect_timeout(Some(seconds(7))), seconds(7));
+}
+
+#[test]
 fn cookies_have_attributes() {
     assert_eq!(EXACT.cookie_attributes(true), "; Path=/; HttpOnly");
     assert_eq!(EXACT.cookie_attributes(false), "; Path=/; HttpOnly");
