@@ -34,12 +34,12 @@ build:
 
 check: ## formatting, lints, documentation, the table in the README
 	cargo fmt --all --check
-	cargo clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	node compat-tests/readme-table.mjs --check
 
 test: needs check build compat-packages rust-client ## everything: checks, Rust tests, the black-box suite against its committed results
-	cargo test --locked --quiet
+	cargo test --workspace --locked --quiet
 	cd compat-tests && npm run --silent test:committed
 
 # With TARGET=, PEER=, CAPABILITIES=, READY=, REDIS_URL=, UPSTREAM_DIR=, TARGETS=: see compat-tests/README.md.

@@ -231,13 +231,35 @@ impl Drop for Running {
 
 #[test]
 fn system_calls() {
+    let (single, burst) = system_calls_with("off");
+    // One send for each, and what a message costs besides is divided by its receivers.
+    assert!(single.0 < 1.02, "{} sends per delivery", single.0);
+    assert!(single.1 < 1.25, "{} system calls per delivery", single.1);
+    // Frames are merged: one send carries many.
+    assert!(burst.0 < 0.1, "{} sends per delivery at once", burst.0);
+}
+
+#[test]
+fn system_calls_with_io_uring() {
+    if let Err(why) = batch_send::Ring::new() {
+        return println!("the kernel allows no io_uring here: {why}");
+    }
+    let (single, burst) = system_calls_with("on");
+    // One call sends to everybody.
+    assert!(single.0 < 0.02, "{} sends per delivery", single.0);
+    assert!(single.1 < 0.25, "{} system calls per delivery", single.1);
+    assert!(burst.0 < 0.1, "{} sends per delivery at once", burst.0);
+}
+
+/// Sends and system calls per delivery, of messages one by one and at once.
+fn system_calls_with(io_uring: &str) -> ((f64, f64), (f64, f64)) {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let redis = RedisServer::start(&[]);
     let port = free_port();
     let place = support::Folder::new();
     let mut program = Command::new(env!("CARGO_BIN_EXE_redis-chat-server"));
     program.current_dir(place.path()).env_clear().env("PORT", port.to_string());
-    program.env("COMPAT", "exact").env("LOG_LEVEL", "error");
+    program.env("COMPAT", "exact").env("LOG_LEVEL", "error").env("IO_URING", io_uring);
     program.env("REDIS_ENDPOINT_URL", redis.endpoint()).stdout(Stdio::null());
     let server = Running(program.spawn().unwrap());
     until_listening(port);
@@ -247,11 +269,7 @@ fn system_calls() {
     let burst = traced(&server, &place, || room.say_at_once());
     println!("sends per delivery, one by one and at once: {:.3}, {:.3}", single.0, burst.0);
     println!("system calls per delivery: {:.3}, {:.3}", single.1, burst.1);
-    // One send for each, and what a message costs besides is divided by its receivers.
-    assert!(single.0 < 1.02, "{} sends per delivery", single.0);
-    assert!(single.1 < 1.25, "{} system calls per delivery", single.1);
-    // Frames are merged: one send carries many.
-    assert!(burst.0 < 0.1, "{} sends per delivery at once", burst.0);
+    (single, burst)
 }
 
 /// Sends and system calls per delivery.

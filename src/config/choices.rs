@@ -31,3 +31,12 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+/// Whether something is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}

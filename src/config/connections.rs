@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::seconds;
+use super::{choices::Switch, seconds};
 
 /// What the connections of clients may hold, and how long they may take.
 #[derive(Debug, Clone, Args)]
@@ -20,6 +20,11 @@ pub struct ConnectionSettings {
     /// Seconds that a write to a reader may stand still before it is disconnected.
     #[arg(long, env = "STALL_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = seconds)]
     pub stall_timeout: Duration,
+
+    /// Whether the kernel's io_uring sends the packets of many sockets by one system call, where it may. Where
+    /// it may not (many containers), each is sent by itself.
+    #[arg(long, env = "IO_URING", default_value = "on")]
+    pub io_uring: Switch,
 
     /// Seconds between the heartbeats of a connection.
     #[arg(long, env = "PING_INTERVAL", default_value = "25", value_name = "SECONDS", value_parser = seconds)]

@@ -1,6 +1,8 @@
 //! The settings of what one client may use. `docs/OPERATIONS.md` has the reasons of the defaults.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use super::choices::Switch;
 
 /// How much one client may use. Each default is one that 1,000 browsers behind one address don't meet.
 #[derive(Debug, Clone, Args)]
@@ -71,15 +73,6 @@ pub struct LimitSettings {
     /// Largest event, in bytes as it is sent; a larger message is refused.
     #[arg(long, env = "MESSAGE_BYTES", default_value_t = 512 << 10, value_name = "BYTES")]
     pub message_bytes: usize,
-}
-
-/// Whether the limits hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// They hold.
-    On,
-    /// Nothing is limited.
-    Off,
 }
 
 fn count() -> clap::builder::RangedI64ValueParser<u32> {

@@ -17,9 +17,9 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Parser, builder::NonEmptyStringValueParser};
 
 pub use self::{
-    choices::{Compat, LogFormat, StoreKind},
+    choices::{Compat, LogFormat, StoreKind, Switch},
     connections::ConnectionSettings,
-    limits::{LimitSettings, Switch},
+    limits::LimitSettings,
     network::Network,
     rebuild::Rebuild,
     stores::{EmbeddedSettings, RedisSettings},

@@ -17,9 +17,9 @@ use super::{
     line::Place,
     packet::Packet,
     reader::{Event, Reader},
-    session::End,
+    session::{End, Millis},
     socket::{CLOSE_PATIENCE, Socket, Written},
-    table::Table,
+    table::{Entry, Table},
     wheel::TICK_MS,
 };
 
@@ -50,17 +50,32 @@ pub(super) async fn keep_time(engine: Weak<Engine>) {
 impl Engine {
     fn flush(&self) {
         let dirty = std::mem::take(&mut self.table.borrow_mut().dirty);
-        for key in dirty {
-            self.flush_session(&mut self.table.borrow_mut(), key);
+        let mut batch = self.batch.borrow_mut();
+        if batch.is_worth(dirty.len()) {
+            let mut table = self.table.borrow_mut();
+            for key in dirty {
+                match table.get(key).and_then(Entry::take_lone_packet) {
+                    Some((socket, frame)) => batch.push(key, socket, frame),
+                    None => self.flush_session(&mut table, key),
+                }
+            }
+            let now = self.now();
+            batch.send(now, |key, socket, written| {
+                self.written(&mut table, key, socket, written, now);
+            });
+        } else {
+            for key in dirty {
+                self.flush_session(&mut self.table.borrow_mut(), key);
+            }
         }
+        drop(batch);
         let doomed = std::mem::take(&mut self.table.borrow_mut().doomed);
         for (key, why) in doomed {
             self.end(key, why);
         }
     }
 
-    /// Hands over what one session has to send. A connection that took only a part gets a task
-    /// that waits for it.
+    /// Hands over what one session has to send.
     pub(super) fn flush_session(&self, table: &mut Table, key: Key) {
         let Some(entry) = table.get(key) else { return };
         entry.dirty = false;
@@ -69,7 +84,21 @@ impl Engine {
         };
         let now = self.now();
         let mut buffer = self.write_buffer.borrow_mut();
-        match socket.write(&mut entry.session.queue, &mut buffer, now) {
+        let written = socket.write(&mut entry.session.queue, &mut buffer, now);
+        self.written(table, key, socket, written, now);
+    }
+
+    /// Sees to what a write came to: a connection that took only a part gets a task that waits for it.
+    fn written(
+        &self,
+        table: &mut Table,
+        key: Key,
+        socket: Rc<Socket>,
+        written: Written,
+        now: Millis,
+    ) {
+        let Some(entry) = table.get(key) else { return };
+        match written {
             Written::All => {}
             Written::Blocked => {
                 if !std::mem::replace(&mut entry.draining, true)

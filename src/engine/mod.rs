@@ -4,6 +4,7 @@
 //! what drives them: the flush at the end of a turn, the timer wheel, and the reading task of each
 //! WebSocket. [`polling`] and [`upgrade`] answer the HTTP requests.
 
+mod batch;
 pub mod client_files;
 mod drive;
 pub mod frame;
@@ -33,6 +34,7 @@ use hyper::{HeaderMap, Request, Response, body::Incoming};
 use tokio::{sync::Notify, task::spawn_local};
 
 use self::{
+    batch::Batch,
     frame::Frame,
     line::{Line, PIECE},
     packet::Packet,
@@ -44,7 +46,7 @@ use self::{
     unfinished::{Share, Unfinished},
 };
 use crate::{
-    config::ConnectionSettings,
+    config::{ConnectionSettings, Switch},
     limits::{bucket::Rate, sockets::Seat},
 };
 
@@ -104,6 +106,7 @@ pub struct Engine {
     table: RefCell<Table>,
     wake: Notify,
     write_buffer: RefCell<Vec<u8>>,
+    batch: RefCell<Batch>,
     read_buffer: RefCell<Box<[u8]>>,
     unfinished: Rc<Unfinished>,
     line: Arc<Line>,
@@ -135,6 +138,7 @@ impl Engine {
             table: RefCell::default(),
             wake: Notify::new(),
             write_buffer: RefCell::default(),
+            batch: RefCell::new(Batch::new(settings.io_uring == Switch::On)),
             read_buffer: RefCell::new(vec![0; PIECE].into()),
             unfinished: Unfinished::new(settings.unfinished_bytes),
             line: Arc::default(),

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     io::{self, Read as _},
+    os::fd::{AsFd, BorrowedFd},
     rc::Rc,
     time::Duration,
 };
@@ -42,7 +43,7 @@ pub struct Socket {
 }
 
 /// What a write came to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// Everything is with the kernel.
     All,
@@ -104,6 +105,31 @@ impl Socket {
     /// Since when the kernel takes nothing, in milliseconds of the engine.
     pub fn blocked_since(&self) -> Option<u64> {
         self.blocked.get()
+    }
+
+    /// Whether a packet can be handed to the kernel now.
+    pub fn is_free(&self) -> bool {
+        !self.closing.get() && self.unsent.borrow().is_empty()
+    }
+
+    /// Notes what the kernel took of a packet that was sent to a socket that [was free](Self::is_free).
+    pub fn sent(&self, bytes: &[u8], taken: io::Result<usize>, now: u64) -> Written {
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(why)
+                if matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+            {
+                0
+            }
+            Err(_) => return Written::Lost,
+        };
+        if taken == bytes.len() {
+            self.blocked.set(None);
+            return Written::All;
+        }
+        *self.unsent.borrow_mut() = bytes[taken..].to_vec();
+        self.blocked.set(self.blocked.get().or(Some(now)));
+        Written::Blocked
     }
 
     /// Writes as much of the queue as the kernel takes, merging small frames. `scratch` is a
@@ -233,6 +259,12 @@ impl Socket {
             frame.extend_from_slice(payload);
             let _ = self.send_bytes(&frame);
         }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

@@ -34,6 +34,20 @@ pub(super) struct Entry {
     pub(super) seat: Option<Seat>,
 }
 
+impl Entry {
+    /// Takes the packet that waits, if it is the only one and its WebSocket can send it now.
+    pub(super) fn take_lone_packet(&mut self) -> Option<(Rc<Socket>, Frame)> {
+        let socket = self.session.wire().filter(|socket| socket.is_free())?.clone();
+        if self.session.queue.len() != 1 {
+            return None;
+        }
+        self.dirty = false;
+        let frame = self.session.queue.pop()?;
+        self.session.queue.pop(); // gives the buffer of the empty queue back
+        Some((socket, frame))
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) sessions: Slab<Entry>,

@@ -1,4 +1,5 @@
-//! Long answers: made one at a time, and bounded over all connections until the kernel has them.
+//! Histories: few are made at a time, of long ones one, and they are bounded over all connections until the
+//! kernel has them.
 //!
 //! A history may be as long as a room. Made at once for hundreds of clients it would keep Redis and the
 //! loop from everybody else, and what is not read would fill the memory.
@@ -18,6 +19,8 @@ use super::error::Error;
 
 /// More messages than this make a history long. The clients ask for 15 or 50 at a time.
 const MANY: u64 = 100;
+/// How many pages may be under way: what has come of them is in memory before it is known how long they are.
+const PAGES: usize = 16;
 /// An answer that is longer than this, in bytes, counts.
 const LONG: usize = 64 << 10;
 /// So much is done for one answer before all that is ready has its turn.
@@ -29,7 +32,10 @@ pub struct LongAnswers {
     /// Bytes of the answers that are not with the kernel yet. Atomic only since hyper wants what it sends
     /// to be `Send`.
     held: Arc<AtomicUsize>,
+    /// For long histories.
     turn: Semaphore,
+    /// For pages, which may be of long messages.
+    pages: Semaphore,
 }
 
 /// What one long answer takes.
@@ -47,7 +53,8 @@ struct Held {
 impl LongAnswers {
     /// Answers that may take `most` bytes, and one more answer.
     pub fn new(most: usize) -> LongAnswers {
-        LongAnswers { most, held: Arc::default(), turn: Semaphore::new(1) }
+        let (turn, pages) = (Semaphore::new(1), Semaphore::new(PAGES));
+        LongAnswers { most, held: Arc::default(), turn, pages }
     }
 
     /// Waits until a history of `count` messages, or of who knows how many, may be read and made into an
@@ -56,12 +63,10 @@ impl LongAnswers {
     /// # Errors
     /// When the answers that clients have not read yet take too much memory.
     pub async fn turn(&self, count: Option<u64>) -> Result<Option<SemaphorePermit<'_>>, Error> {
-        if count.is_some_and(|count| count <= MANY) {
-            return Ok(None);
-        }
-        // Never closed.
-        let permit = self.turn.acquire().await.ok();
-        if self.held.load(Relaxed) >= self.most { Err(Error::Full) } else { Ok(permit) }
+        let page = count.is_some_and(|count| count <= MANY);
+        // They are never closed.
+        let permit = if page { &self.pages } else { &self.turn }.acquire().await.ok();
+        if !page && self.held.load(Relaxed) >= self.most { Err(Error::Full) } else { Ok(permit) }
     }
 
     /// Counts what an answer will be made of, if it is much.
@@ -129,7 +134,7 @@ mod tests {
         assert!(matches!(all.turn(Some(101)).await, Err(Error::Full)));
         assert!(matches!(all.count(LONG + 1), Err(Error::Full)));
         // Short ones are made in any case.
-        assert!(all.turn(Some(100)).await.is_ok_and(|permit| permit.is_none()));
+        assert!(all.turn(Some(100)).await.is_ok());
         assert!(all.count(LONG).is_ok_and(|share| share.is_none()));
         drop(part);
         assert!(all.turn(None).await.is_ok());
@@ -137,12 +142,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn long_ones_are_made_one_at_a_time() {
+    async fn few_are_made_at_a_time() {
         let all = LongAnswers::new(100_000);
-        let permit = all.turn(None).await.unwrap();
-        assert!(all.turn(Some(3)).await.is_ok());
-        assert!(timeout(Duration::from_millis(20), all.turn(Some(101))).await.is_err());
-        drop(permit);
-        assert!(all.turn(Some(101)).await.is_ok_and(|permit| permit.is_some()));
+        for (count, most) in [(None, 1), (Some(100), PAGES), (Some(101), 1)] {
+            let mut permits = Vec::new();
+            for _ in 0..most {
+                permits.push(all.turn(count).await.unwrap());
+            }
+            assert!(timeout(Duration::from_millis(20), all.turn(count)).await.is_err());
+            permits.pop();
+            assert!(all.turn(count).await.is_ok_and(|permit| permit.is_some()));
+        }
     }
 }

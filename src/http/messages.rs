@@ -14,22 +14,43 @@ use crate::{
     js::{self, Json, Object},
 };
 
+/// The messages that are asked for, by their indexes from the newest one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    first: i64,
+    last: i64,
+}
+
+impl Span {
+    /// `None` if they are no integers.
+    fn of(query: &str) -> Option<Span> {
+        let offset = query::number(query, "offset");
+        let last = offset + query::number(query, "size");
+        Some(Span { first: integer(offset)?, last: integer(last)? })
+    }
+
+    /// How many messages that are; `None` if it is the room's affair, since one of the indexes counts from
+    /// its end.
+    fn count(self) -> Option<u64> {
+        // Of the same sign they don't overflow.
+        ((self.first < 0) == (self.last < 0)).then(|| (self.last - self.first).max(-1).abs_diff(-1))
+    }
+}
+
 /// Messages of a room, newest first. A room without messages has none whatever is asked for.
 pub(super) async fn get(app: &App, call: &Call<'_>) -> Result<Answer, Error> {
     let room = call.parameter.as_str();
     if !may_read(app, call, room).await? {
         return Err(Error::NotAllowed("You are not a member of the room"));
     }
-    let offset = query::number(call.query, "offset");
-    let last = offset + query::number(call.query, "size");
-    let (Some(first), Some(last)) = (integer(offset), integer(last)) else {
+    let Some(span) = Span::of(call.query) else {
         return match app.store.room_exists(room).await? {
             true => Err(Error::Invalid("offset and size must be integers")),
             false => Ok(Answer::ok_text("[]")),
         };
     };
-    let _turn = app.long.turn(count(first, last)).await?;
-    let found = app.store.history(room, first, last).await?.unwrap_or_default();
+    let _turn = app.long.turn(span.count()).await?;
+    let found = app.store.history(room, span.first, span.last).await?.unwrap_or_default();
     let share = app.long.count(bytes(&found))?;
     Ok(Answer::ok_long(hold(readable(room, found).await, share)).await)
 }
@@ -63,13 +84,6 @@ pub(super) async fn preload(app: &App) -> Result<Answer, Error> {
 fn integer(number: f64) -> Option<i64> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then_some(number as i64)
-}
-
-/// How many messages there are from one index to another; `None` if that is the room's affair, since one
-/// of them counts from its end.
-fn count(first: i64, last: i64) -> Option<u64> {
-    // Of the same sign they don't overflow.
-    ((first < 0) == (last < 0)).then(|| (last - first).max(-1).abs_diff(-1))
 }
 
 fn bytes(stored: &[Vec<u8>]) -> usize {
@@ -129,7 +143,7 @@ mod tests {
             (0, -1, None),
             (-5, 3, None),
         ] {
-            assert_eq!(count(first, last), expected, "{first} {last}");
+            assert_eq!(Span { first, last }.count(), expected, "{first} {last}");
         }
     }
 

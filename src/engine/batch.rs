@@ -1,0 +1,62 @@
+//! One packet for each of many sockets, sent by one system call where the kernel has a way to do so
+//! (io_uring). Where it has none, each is sent by itself.
+
+use std::{io, os::fd::AsFd as _, rc::Rc};
+
+use batch_send::Ring;
+
+use super::{
+    Key,
+    frame::Frame,
+    socket::{Socket, Written},
+};
+
+/// From so many on it is worth it.
+const FEW: usize = 4;
+
+/// The packets of one turn.
+pub(super) struct Batch {
+    ring: Option<Ring>,
+    packets: Vec<(Key, Rc<Socket>, Frame)>,
+}
+
+impl Batch {
+    /// An empty batch. If it is not `wanted`, or the kernel has no way, nothing is [worth](Self::is_worth) it.
+    pub(super) fn new(wanted: bool) -> Batch {
+        let ring = if wanted { Ring::new() } else { Err(io::ErrorKind::Unsupported.into()) };
+        if let Err(why) = &ring {
+            tracing::debug!(%why, "without io_uring: each packet is sent by itself");
+        }
+        Batch { ring: ring.ok(), packets: Vec::new() }
+    }
+
+    /// Whether the packets of so many sockets are to be sent by this.
+    pub(super) fn is_worth(&self, sockets: usize) -> bool {
+        self.ring.is_some() && sockets >= FEW
+    }
+
+    /// Puts a packet in, for a socket that [is free](Socket::is_free).
+    pub(super) fn push(&mut self, key: Key, socket: Rc<Socket>, frame: Frame) {
+        self.packets.push((key, socket, frame));
+    }
+
+    /// Sends all packets, and tells what came of each.
+    pub(super) fn send(&mut self, now: u64, mut done: impl FnMut(Key, Rc<Socket>, Written)) {
+        let Some(ring) = &mut self.ring else { return };
+        let sends: Vec<_> =
+            self.packets.iter().map(|(_, socket, frame)| (socket.as_fd(), frame.wire())).collect();
+        // What the kernel does not tell of may have been sent in part: such a connection can't go on.
+        let mut written = vec![Written::Lost; sends.len()];
+        let sent = ring.send(&sends, |i, taken| {
+            let (_, socket, frame) = &self.packets[i];
+            written[i] = socket.sent(frame.wire(), taken, now);
+        });
+        if let Err(why) = sent {
+            tracing::error!(%why, "io_uring failed: from now on each packet is sent by itself");
+            self.ring = None;
+        }
+        for ((key, socket, _), written) in self.packets.drain(..).zip(written) {
+            done(key, socket, written);
+        }
+    }
+}
