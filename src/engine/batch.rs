@@ -12,7 +12,7 @@ use super::{
 };
 
 /// From so many on it is worth it.
-const FEW: usize = 4;
+const FEW: usize = 2;
 
 /// The packets of one turn.
 pub(super) struct Batch {
