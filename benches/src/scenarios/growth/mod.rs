@@ -67,6 +67,7 @@ pub const ALL: &[Family] = &[
         of: "rooms",
         sizes: &[1, 10, 100, 1_000, 5_000],
         curves: &[
+            curve("rooms.start", "from the start to the first answer", "ms", ""),
             curve("rooms.delivery", "CPU per delivery, 10 sockets in each room", "µs", ""),
             curve("rooms.membership", "memory per socket and room", "bytes", ""),
         ],

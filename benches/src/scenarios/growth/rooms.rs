@@ -29,11 +29,17 @@ pub(super) fn run(setting: &Setting<'_>, samples: &mut Samples, size: u64) -> Re
     let sockets = GROUPS * GROUP;
     let (server, mut generator) =
         setting.start(Seed { users: sockets, rooms: size, ..Seed::default() })?;
+    samples.put("rooms.start", server.start_up.as_secs_f64() * 1e3);
+    // So many sockets need memory of their own, and the server more than that for the first ones it has.
+    let mut others = Generator::new()?;
+    others.open_all(server.address, (0..sockets).map(|_| None))?;
+    others.quiet(PAUSE)?;
+    let before = resident(server.pid())?;
     generator.open_all(server.address, cookies(1, sockets))?;
     let first_rooms: Vec<Group> = (0..GROUPS.min(size)).map(group).collect();
     gather(&mut generator, &first_rooms)?;
 
-    let before = resident(server.pid())?;
+    // With COMPAT=safe they are in all of them already.
     for room in GROUPS..size {
         for member in group(room).members {
             generator.say(member, &format!(r#"42["room.join","{}"]"#, room_of(room)));
