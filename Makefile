@@ -15,7 +15,7 @@ BENCH := cargo run --release --quiet $(BENCH_CRATE) -- --server $(BINARY)
 PROFILE := quick
 FUZZ_CRATE := --locked --manifest-path fuzz/Cargo.toml
 SECONDS := 60
-# Every crate of the repository, each with a lock file of its own.
+# Every crate of the repository with a lock file of its own.
 CRATES := . benches fuzz compat-tests/rust-client
 
 .PHONY: help run check test chaos fuzz fuzz-accept fuzz-check deny audit bench bench-growth bench-accept bench-build bench-check build compat compat-accept hostile mutants upstream-client screenshot needs compat-packages rust-client

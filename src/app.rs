@@ -33,7 +33,7 @@ pub struct App {
     pub origins: Origins,
     /// What one client may use.
     pub limits: Limits,
-    /// Histories and other long answers.
+    /// What long answers may take.
     pub long: LongAnswers,
     /// What `/links` answers with.
     pub links: Json,

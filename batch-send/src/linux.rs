@@ -32,6 +32,8 @@ impl Ring {
         if !probe.is_supported(opcode::Send::CODE) {
             return Err(io::ErrorKind::Unsupported.into());
         }
+        // Some policies let a ring be made, but not used.
+        ring.submit()?;
         Ok(Ring { ring, broken: false })
     }
 
@@ -39,8 +41,8 @@ impl Ring {
     /// `WouldBlock` if the socket takes none. Never waits for a socket.
     ///
     /// # Errors
-    /// When the kernel refuses to go on. It is unknown then what became of the sends that `done` was not told of,
-    /// and the ring sends nothing any more.
+    /// When the kernel refuses to go on. What `done` was not told of has not been sent, and the ring sends
+    /// nothing any more.
     pub fn send(
         &mut self,
         sends: &[(BorrowedFd<'_>, &[u8])],
@@ -53,16 +55,19 @@ impl Ring {
             self.submit(chunk * ENTRIES as usize, part)?;
             let mut waiting = part.len();
             while waiting > 0 {
-                match self.ring.submit_and_wait(waiting) {
-                    Err(why) if why.kind() != io::ErrorKind::Interrupted => return Err(why),
-                    _ => {}
-                }
+                let refused = match self.ring.submit_and_wait(waiting) {
+                    Err(why) if why.kind() != io::ErrorKind::Interrupted => Some(why),
+                    _ => None,
+                };
                 for completed in self.ring.completion() {
                     waiting -= 1;
                     let result = completed.result();
                     let result =
                         usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
                     done(completed.user_data() as usize, result);
+                }
+                if let Some(why) = refused {
+                    return Err(why);
                 }
             }
         }
@@ -80,9 +85,9 @@ impl Ring {
                 .build()
                 .user_data((first + i) as u64);
             // SAFETY: socket and bytes are borrowed until `send` returns, and it returns only when
-            // each entry has completed. If it can't wait for them, the ring is broken: what it still
-            // holds is never submitted. What was submitted is done by then, since a send that must not wait
-            // is done or refused while it is submitted.
+            // each entry has completed. If it can't wait for them, or `done` panics, the ring stays broken: what it
+            // still holds is never submitted. What was submitted is done by then, since a send that must not
+            // wait is done or refused while it is submitted, and a call that is refused submits nothing.
             unsafe { queue.push(&send) }
                 .map_err(|_| io::Error::from(io::ErrorKind::StorageFull))?;
         }

@@ -51,8 +51,8 @@ pub struct ConnectionSettings {
     #[arg(long, env = "UNFINISHED_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     pub unfinished_bytes: usize,
 
-    /// Bytes of all answers that clients have not read yet; past it no answer of more than 100 messages
-    /// or 64 KiB is made.
+    /// Bytes of all answers to HTTP requests above 64 KiB that clients have not read yet; past it who asks
+    /// for such a one, or for more than 100 messages, gets a 503.
     #[arg(long, env = "ANSWER_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     pub answer_bytes: usize,
 }

@@ -11,8 +11,8 @@ use super::{
     socket::{Socket, Written},
 };
 
-/// From so many on it is worth it.
-const FEW: usize = 2;
+/// From so many sockets on it is worth it.
+const MIN_SOCKETS: usize = 2;
 
 /// The packets of one turn.
 pub(super) struct Batch {
@@ -23,16 +23,16 @@ pub(super) struct Batch {
 impl Batch {
     /// An empty batch. If it is not `wanted`, or the kernel has no way, nothing is [worth](Self::is_worth) it.
     pub(super) fn new(wanted: bool) -> Batch {
-        let ring = if wanted { Ring::new() } else { Err(io::ErrorKind::Unsupported.into()) };
-        if let Err(why) = &ring {
-            tracing::debug!(%why, "without io_uring: each packet is sent by itself");
+        let ring = wanted.then(Ring::new);
+        if let Some(Err(why)) = &ring {
+            tracing::info!(%why, "without io_uring: each packet is sent by itself");
         }
-        Batch { ring: ring.ok(), packets: Vec::new() }
+        Batch { ring: ring.and_then(Result::ok), packets: Vec::new() }
     }
 
     /// Whether the packets of so many sockets are to be sent by this.
     pub(super) fn is_worth(&self, sockets: usize) -> bool {
-        self.ring.is_some() && sockets >= FEW
+        self.ring.is_some() && sockets >= MIN_SOCKETS
     }
 
     /// Puts a packet in, for a socket that [is free](Socket::is_free).
@@ -45,17 +45,19 @@ impl Batch {
         let Some(ring) = &mut self.ring else { return };
         let sends: Vec<_> =
             self.packets.iter().map(|(_, socket, frame)| (socket.as_fd(), frame.wire())).collect();
-        // What the kernel does not tell of may have been sent in part: such a connection can't go on.
-        let mut written = vec![Written::Lost; sends.len()];
+        let mut written = vec![None; sends.len()];
         let sent = ring.send(&sends, |i, taken| {
             let (_, socket, frame) = &self.packets[i];
-            written[i] = socket.sent(frame.wire(), taken, now);
+            written[i] = Some(socket.sent(frame.wire(), taken, now));
         });
         if let Err(why) = sent {
             tracing::error!(%why, "io_uring failed: from now on each packet is sent by itself");
             self.ring = None;
         }
-        for ((key, socket, _), written) in self.packets.drain(..).zip(written) {
+        for ((key, socket, frame), written) in self.packets.drain(..).zip(written) {
+            // What the ring did not send waits like what a socket did not take.
+            let unsent = || socket.sent(frame.wire(), Err(io::ErrorKind::WouldBlock.into()), now);
+            let written = written.unwrap_or_else(unsent);
             done(key, socket, written);
         }
     }

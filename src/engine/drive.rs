@@ -188,6 +188,9 @@ impl Engine {
                 () = socket.gone.notified() => continue,
                 () = self.line.turn(&mut place) => {},
             }
+            if self.paused(key).is_some() {
+                continue;
+            }
             {
                 let mut buffer = self.read_buffer.borrow_mut();
                 match socket.read(&mut buffer) {

@@ -1,5 +1,5 @@
-//! A line for those who have much to read: a turn of the loop takes in a piece of one of them, and all
-//! else that is ready. Without it, megabytes that come on many connections at once would be taken in
+//! A line for those who send much: a turn of the loop takes in a piece of one of them, and the first piece of
+//! whoever has just begun. Without it, megabytes that come on many connections at once would be taken in
 //! before a conversation has its turn again.
 
 use std::{
@@ -7,14 +7,17 @@ use std::{
     future::poll_fn,
     sync::{Mutex, PoisonError},
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::Notify, task::yield_now};
 
 /// The most that is read at once, in bytes.
-pub const PIECE: usize = 64 << 10;
+pub const READ_CHUNK: usize = 64 << 10;
 /// Who has read so much at once has perhaps more, and must stand in line for it.
 const MUCH: usize = 16 << 10;
+/// What was read so long ago says nothing of what comes now.
+const LONG_AGO: Duration = Duration::from_millis(100);
 
 /// The line. Of one thread, but part of streams that hyper wants to be `Send`.
 #[derive(Default)]
@@ -34,18 +37,20 @@ struct Waiting {
 /// The place of one connection.
 #[derive(Default)]
 pub struct Place {
-    has_much: bool,
+    /// When much was read last, if nothing else has been read since.
+    much: Option<Instant>,
     number: Option<u64>,
 }
 
 impl Line {
-    /// Ready when the connection may read up to [`PIECE`]: at once, unless it has much to read.
+    /// Ready when the connection may read up to [`READ_CHUNK`]: at once, unless it has much to read.
     pub fn poll_turn(&self, place: &mut Place, cx: &Context<'_>) -> Poll<()> {
-        if !place.has_much {
-            return Poll::Ready(());
-        }
+        let Some(much) = place.much else { return Poll::Ready(()) };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(number) = place.number else {
+            if much.elapsed() > LONG_AGO {
+                return Poll::Ready(());
+            }
             place.number = Some(waiting.called + waiting.wakers.len() as u64);
             waiting.wakers.push_back(cx.waker().clone());
             self.some.notify_one();
@@ -89,7 +94,7 @@ impl Line {
 impl Place {
     /// Notes what a read came to.
     pub fn has_read(&mut self, bytes: usize) {
-        self.has_much = bytes >= MUCH;
+        self.much = (bytes >= MUCH).then(Instant::now);
     }
 }
 
@@ -115,9 +120,9 @@ mod tests {
             }
         };
         let all = LocalSet::new();
-        let readers = [('a', PIECE, 3), ('b', PIECE, 3), ('-', MUCH - 1, 3)];
+        let readers = [('a', READ_CHUNK, 3), ('b', READ_CHUNK, 3), ('-', MUCH - 1, 3)];
         let readers = readers.map(|(name, bytes, n)| all.spawn_local(reader(name, bytes, n)));
-        let lost = all.spawn_local(reader('c', PIECE, 9));
+        let lost = all.spawn_local(reader('c', READ_CHUNK, 9));
         all.run_until(async {
             let line = line.clone();
             spawn_local(async move { line.call_up().await });

@@ -36,7 +36,7 @@ use tokio::{sync::Notify, task::spawn_local};
 use self::{
     batch::Batch,
     frame::Frame,
-    line::{Line, PIECE},
+    line::{Line, READ_CHUNK},
     packet::Packet,
     polling::{Cut, Refused},
     query::Query,
@@ -139,7 +139,7 @@ impl Engine {
             wake: Notify::new(),
             write_buffer: RefCell::default(),
             batch: RefCell::new(Batch::new(settings.io_uring == Switch::On)),
-            read_buffer: RefCell::new(vec![0; PIECE].into()),
+            read_buffer: RefCell::new(vec![0; READ_CHUNK].into()),
             unfinished: Unfinished::new(settings.unfinished_bytes),
             line: Arc::default(),
         })

@@ -128,6 +128,11 @@ impl Socket {
             return Written::All;
         }
         *self.unsent.borrow_mut() = bytes[taken..].to_vec();
+        self.blocked(now)
+    }
+
+    /// The kernel takes nothing from now on, if not for longer.
+    fn blocked(&self, now: u64) -> Written {
         self.blocked.set(self.blocked.get().or(Some(now)));
         Written::Blocked
     }
@@ -139,8 +144,7 @@ impl Socket {
             return Written::All;
         }
         if !self.unsent.borrow().is_empty() {
-            self.blocked.set(self.blocked.get().or(Some(now)));
-            return Written::Blocked;
+            return self.blocked(now);
         }
         while let Some(first) = queue.front() {
             let single = queue.len() == 1 || first.size() >= CHUNK;
@@ -160,10 +164,7 @@ impl Socket {
             };
             match sent {
                 Ok(true) => self.blocked.set(None),
-                Ok(false) => {
-                    self.blocked.set(self.blocked.get().or(Some(now)));
-                    return Written::Blocked;
-                }
+                Ok(false) => return self.blocked(now),
                 Err(_) => return Written::Lost,
             }
         }

@@ -23,7 +23,7 @@ use tokio::{net::TcpStream, sync::watch, time::sleep};
 use super::{error::Abort, respond::Body, stall::Watched};
 use crate::{
     app::App,
-    engine::{self, line::PIECE, polling::Refused},
+    engine::{self, line::READ_CHUNK, polling::Refused},
 };
 
 /// Seconds that an idle connection is promised to stay open.
@@ -51,7 +51,7 @@ pub async fn serve(app: Rc<App>, stream: TcpStream, mut stopping: watch::Receive
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
     // A buffer also bounds what is read at once.
-    builder.max_header_size(MAX_HEAD).max_buf_size(PIECE).title_case_headers(true);
+    builder.max_header_size(MAX_HEAD).max_buf_size(READ_CHUNK).title_case_headers(true);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
     let stop = async {

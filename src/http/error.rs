@@ -80,7 +80,7 @@ impl Error {
     /// Logs the inside, if there is one to look after.
     pub fn log(&self, method: &hyper::Method, path: &str) {
         match self {
-            Error::Store(StoreError::Unavailable(_)) | Error::Busy | Error::Full => {
+            Error::Store(StoreError::Unavailable(_)) | Error::Busy => {
                 tracing::warn!(%method, path, error = %self, "a request could not be served");
             }
             Error::Store(StoreError::Refused(_)) | Error::File(_) => {

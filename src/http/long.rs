@@ -1,30 +1,37 @@
-//! Histories: few are made at a time, of long ones one, and they are bounded over all connections until the
+//! Long answers: what they are made of is read by turns, and they are bounded over all connections until the
 //! kernel has them.
 //!
 //! A history may be as long as a room. Made at once for hundreds of clients it would keep Redis and the
 //! loop from everybody else, and what is not read would fill the memory.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    task::yield_now,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{spawn_local, yield_now},
 };
 
 use super::error::Error;
+use crate::store::{self, StoreError};
 
 /// More messages than this make a history long. The clients ask for 15 or 50 at a time.
-const MANY: u64 = 100;
-/// How many pages may be under way: what has come of them is in memory before it is known how long they are.
-const PAGES: usize = 16;
+const PAGE: u64 = 100;
+/// How many messages of pages may be under way: each may be as long as a message can be.
+const PAGES: u32 = 320;
 /// An answer that is longer than this, in bytes, counts.
 const LONG: usize = 64 << 10;
 /// So much is done for one answer before all that is ready has its turn.
-pub const PIECE: usize = 32 << 10;
+pub const STEP: usize = 32 << 10;
+/// Pause between two log lines that say the same.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// The long answers of all connections.
 pub struct LongAnswers {
@@ -32,10 +39,11 @@ pub struct LongAnswers {
     /// Bytes of the answers that are not with the kernel yet. Atomic only since hyper wants what it sends
     /// to be `Send`.
     held: Arc<AtomicUsize>,
-    /// For long histories.
-    turn: Semaphore,
-    /// For pages, which may be of long messages.
-    pages: Semaphore,
+    /// One long history at a time.
+    whole: Arc<Semaphore>,
+    /// So many messages of pages.
+    pages: Arc<Semaphore>,
+    told: Cell<Option<Instant>>,
 }
 
 /// What one long answer takes.
@@ -46,50 +54,91 @@ pub struct Share {
 
 /// The bytes of an answer, counted for as long as any part of them is in memory.
 struct Held {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     _share: Share,
 }
 
 impl LongAnswers {
     /// Answers that may take `most` bytes, and one more answer.
     pub fn new(most: usize) -> LongAnswers {
-        let (turn, pages) = (Semaphore::new(1), Semaphore::new(PAGES));
-        LongAnswers { most, held: Arc::default(), turn, pages }
+        LongAnswers {
+            most,
+            held: Arc::default(),
+            whole: Arc::new(Semaphore::new(1)),
+            pages: Arc::new(Semaphore::new(PAGES as usize)),
+            told: Cell::new(None),
+        }
     }
 
-    /// Waits until a history of `count` messages, or of who knows how many, may be read and made into an
-    /// answer. That must be done while the permit lives.
+    /// Has `count` messages read, or who knows how many, when it is their turn. The permit is to live until they are
+    /// an answer.
+    ///
+    /// # Errors
+    /// For more than a page, when the answers that clients have not read yet take too much memory; and those of the
+    /// store.
+    pub async fn read<T: 'static>(
+        &self,
+        count: Option<u64>,
+        reading: impl Future<Output = store::Result<T>> + 'static,
+    ) -> Result<(T, Option<OwnedSemaphorePermit>), Error> {
+        let permit = self.permit(count).await?;
+        // In a task of its own, since the store reads on when nobody waits for the answer any more: who asks,
+        // leaves and asks again must not have it read many at once.
+        let reading = spawn_local(async move { (reading.await, permit) });
+        match reading.await {
+            Ok((found, permit)) => Ok((found?, permit)),
+            Err(why) => Err(StoreError::Refused(format!("reading broke off: {why}")).into()),
+        }
+    }
+
+    async fn permit(&self, count: Option<u64>) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        let page = count.filter(|count| *count <= PAGE);
+        // While there is no room, what a page is made of will likely be refused too.
+        let permit = match page {
+            Some(count) if !self.is_full() => self.pages.clone().acquire_many_owned(count as u32),
+            _ => self.whole.clone().acquire_many_owned(1),
+        };
+        // They are never closed.
+        let permit = permit.await.ok();
+        if page.is_none() && self.is_full() { Err(self.refusal()) } else { Ok(permit) }
+    }
+
+    /// Counts an answer, or what it will be made of, if that is much.
     ///
     /// # Errors
     /// When the answers that clients have not read yet take too much memory.
-    pub async fn turn(&self, count: Option<u64>) -> Result<Option<SemaphorePermit<'_>>, Error> {
-        let page = count.is_some_and(|count| count <= MANY);
-        // They are never closed.
-        let permit = if page { &self.pages } else { &self.turn }.acquire().await.ok();
-        if !page && self.held.load(Relaxed) >= self.most { Err(Error::Full) } else { Ok(permit) }
-    }
-
-    /// Counts what an answer will be made of, if it is much.
-    ///
-    /// # Errors
-    /// As for [`turn`](Self::turn).
     pub fn count(&self, bytes: usize) -> Result<Option<Share>, Error> {
         if bytes <= LONG {
             return Ok(None);
         }
-        if self.held.load(Relaxed) >= self.most {
-            return Err(Error::Full);
+        if self.is_full() {
+            return Err(self.refusal());
         }
         self.held.fetch_add(bytes, Relaxed);
         Ok(Some(Share { bytes, held: self.held.clone() }))
     }
-}
 
-/// The answer that was made of what was counted.
-pub fn hold(bytes: Vec<u8>, share: Option<Share>) -> Bytes {
-    match share {
-        Some(share) => Bytes::from_owner(Held { bytes, _share: share }),
-        None => bytes.into(),
+    /// An answer that stays counted as long as it is in memory.
+    ///
+    /// # Errors
+    /// When the answers that clients have not read yet take too much memory.
+    pub fn hold(&self, bytes: Bytes) -> Result<Bytes, Error> {
+        Ok(match self.count(bytes.len())? {
+            Some(share) => Bytes::from_owner(Held { bytes, _share: share }),
+            None => bytes,
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.load(Relaxed) >= self.most
+    }
+
+    fn refusal(&self) -> Error {
+        if self.told.get().is_none_or(|told| told.elapsed() >= QUIET) {
+            self.told.set(Some(Instant::now()));
+            tracing::warn!("ANSWER_BYTES is reached: who asks for a long answer gets a 503");
+        }
+        Error::Full
     }
 }
 
@@ -113,7 +162,7 @@ impl Pace {
     /// So many bytes were dealt with.
     pub async fn did(&mut self, bytes: usize) {
         self.0 += bytes;
-        if self.0 >= PIECE {
+        if self.0 >= STEP {
             self.0 = 0;
             yield_now().await;
         }
@@ -123,35 +172,36 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::{Duration, timeout};
+    use tokio::time::timeout;
 
     #[tokio::test]
     async fn what_is_not_read_is_bounded_but_one_answer_of_any_length_is_made() {
         let all = LongAnswers::new(100_000);
-        let first = hold(vec![0; 1_000_000], all.count(1_000_000).unwrap());
+        let first = all.hold(vec![0; 1_000_000].into()).unwrap();
         let part = first.slice(10..20);
         drop(first);
-        assert!(matches!(all.turn(Some(101)).await, Err(Error::Full)));
-        assert!(matches!(all.count(LONG + 1), Err(Error::Full)));
+        assert!(matches!(all.permit(Some(101)).await, Err(Error::Full)));
+        assert!(matches!(all.hold(vec![0; LONG + 1].into()), Err(Error::Full)));
         // Short ones are made in any case.
-        assert!(all.turn(Some(100)).await.is_ok());
-        assert!(all.count(LONG).is_ok_and(|share| share.is_none()));
+        assert!(all.permit(Some(100)).await.is_ok());
+        assert!(all.hold(vec![0; LONG].into()).is_ok());
         drop(part);
-        assert!(all.turn(None).await.is_ok());
+        assert!(all.permit(None).await.is_ok());
         assert!(all.count(LONG + 1).is_ok());
     }
 
     #[tokio::test]
     async fn few_are_made_at_a_time() {
         let all = LongAnswers::new(100_000);
-        for (count, most) in [(None, 1), (Some(100), PAGES), (Some(101), 1)] {
+        for (count, most) in [(None, 1), (Some(100), 3), (Some(16), 20), (Some(101), 1)] {
             let mut permits = Vec::new();
             for _ in 0..most {
-                permits.push(all.turn(count).await.unwrap());
+                permits.push(all.permit(count).await.unwrap());
             }
-            assert!(timeout(Duration::from_millis(20), all.turn(count)).await.is_err());
+            let one_more = timeout(Duration::from_millis(20), all.permit(count));
+            assert!(one_more.await.is_err(), "{count:?}");
             permits.pop();
-            assert!(all.turn(count).await.is_ok_and(|permit| permit.is_some()));
+            assert!(all.permit(count).await.is_ok_and(|permit| permit.is_some()));
         }
     }
 }

@@ -1,18 +1,15 @@
 //! `GET /room/:id/messages` and `GET /room/0/preload` (`http-and-redis.md` sections 2 and 9).
 
-use super::{
-    Call,
-    error::Error,
-    long::{Pace, hold},
-    query,
-    respond::Answer,
-};
+use super::{Call, error::Error, long::Pace, query, respond::Answer};
 use crate::{
     app::App,
     chat::policy::Access,
     contract::keys::GENERAL_ROOM,
     js::{self, Json, Object},
 };
+
+/// How many messages a preload has at most.
+const PRELOADED: u64 = 21;
 
 /// The messages that are asked for, by their indexes from the newest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +46,12 @@ pub(super) async fn get(app: &App, call: &Call<'_>) -> Result<Answer, Error> {
             false => Ok(Answer::ok_text("[]")),
         };
     };
-    let _turn = app.long.turn(span.count()).await?;
-    let found = app.store.history(room, span.first, span.last).await?.unwrap_or_default();
-    let share = app.long.count(bytes(&found))?;
-    Ok(Answer::ok_long(hold(readable(room, found).await, share)).await)
+    let (store, id) = (app.store.clone(), room.to_owned());
+    let reading = async move { store.history(&id, span.first, span.last).await };
+    let (found, _permit) = app.long.read(span.count(), reading).await?;
+    let found = found.unwrap_or_default();
+    let _share = app.long.count(bytes(&found))?;
+    Ok(Answer::ok_long(readable(room, found).await).await)
 }
 
 async fn may_read(app: &App, call: &Call<'_>, room: &str) -> Result<bool, Error> {
@@ -66,8 +65,10 @@ async fn may_read(app: &App, call: &Call<'_>, room: &str) -> Result<bool, Error>
 
 /// The general room, for the page before anybody signs in.
 pub(super) async fn preload(app: &App) -> Result<Answer, Error> {
-    let found = app.store.preload().await?;
-    let share = app.long.count(bytes(&found.messages))?;
+    let store = app.store.clone();
+    let reading = async move { store.preload().await };
+    let (found, _permit) = app.long.read(Some(PRELOADED), reading).await?;
+    let _share = app.long.count(bytes(&found.messages))?;
     let mut room = Object::default();
     room.insert("id", GENERAL_ROOM.into());
     room.insert("name", found.name.map_or(Json::Null, |name| Json::Str(name.into())));
@@ -77,7 +78,7 @@ pub(super) async fn preload(app: &App) -> Result<Answer, Error> {
     text.extend_from_slice(b",\"messages\":");
     text.extend(readable(GENERAL_ROOM, found.messages).await);
     text.push(b'}');
-    Ok(Answer::ok_long(hold(text, share)).await)
+    Ok(Answer::ok_long(text).await)
 }
 
 /// An integer that Redis takes as one.

@@ -130,7 +130,8 @@ async fn layers(
         return Ok(file);
     }
     let mut visitor = Visitor::load(app, &request.headers, client).await?;
-    let answer = match answer(app, request, &target, &mut visitor, body).await {
+    let answer = answer(app, request, &target, &mut visitor, body).await;
+    let answer = match answer.and_then(|answer| answer.counted(&app.long)) {
         Ok(answer) => answer,
         // Then the session can't be stored either.
         Err(why @ Error::Store(StoreError::Unavailable(_))) => return Err(why),

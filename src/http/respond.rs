@@ -14,7 +14,8 @@ use sha1::{Digest as _, Sha1};
 
 use super::{
     conditional,
-    long::{PIECE, Pace},
+    error::Error,
+    long::{LongAnswers, Pace, STEP},
 };
 use crate::{
     contract::uri::{encode_url, escape_html},
@@ -72,10 +73,10 @@ impl Answer {
     }
 
     /// The same for a text that may be long: others have their turn in between.
-    pub async fn ok_long(body: Bytes) -> Answer {
+    pub async fn ok_long(body: Vec<u8>) -> Answer {
         let answer = Answer::new(StatusCode::OK, JSON, body);
         let (mut digest, mut pace) = (Sha1::new(), Pace::default());
-        for piece in answer.body.chunks(PIECE) {
+        for piece in answer.body.chunks(STEP) {
             digest.update(piece);
             pace.did(piece.len()).await;
         }
@@ -121,6 +122,15 @@ impl Answer {
         Answer::new(status, kind, page)
             .header(HeaderName::from_static("content-security-policy"), "default-src 'none'")
             .header(HeaderName::from_static("x-content-type-options"), "nosniff")
+    }
+
+    /// The answer, counted until it is with the kernel.
+    ///
+    /// # Errors
+    /// When it is long, and too much of other long ones is not read yet.
+    pub fn counted(mut self, long: &LongAnswers) -> Result<Answer, Error> {
+        self.body = long.hold(self.body)?;
+        Ok(self)
     }
 
     /// Adds a header. One that can't be sent is left out.
