@@ -1,13 +1,21 @@
 // Clients that mean harm: what they hold is bounded, they are let go of, and others go on. `make hostile` has the
 // figures at full size (docs/OPERATIONS.md, realtime.md §10.2).
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PATH, request } from '../../lib/engine.mjs';
 import { MEBI, PONG, badFrames, badPayloads, badRequests, bombs, connection, frame, heldOf, provoke, rssOf, webSocket } from '../../lib/hostile.mjs';
 import { isMessage, message, random, useSafe } from '../../lib/safe.mjs';
 
-const t = useSafe({ env: { STALL_TIMEOUT: '1', UNFINISHED_BYTES: String(8 * MEBI), ANSWER_BYTES: String(16 * MEBI), PING_INTERVAL: '600', LIMITS: 'off' } });
+/** Answers a heartbeat every second, and never joins the chat: it is there from the first case to the last. */
+let idler;
+function idle() {
+  idler = webSocket(t.server.port, { join: false });
+  idler.pongs = setInterval(() => idler.socket.write(PONG), 1_000);
+}
+after(() => clearInterval(idler.pongs));
+
+const t = useSafe({ env: { STALL_TIMEOUT: '1', UNFINISHED_BYTES: String(8 * MEBI), ANSWER_BYTES: String(16 * MEBI), PING_INTERVAL: '600', LIMITS: 'off' }, further: idle });
 
 const eventually = async (check, what, ms = 20_000) => {
   for (const until = Date.now() + ms; !(await check());) {
@@ -134,4 +142,11 @@ test('compressed bombs are not inflated', { timeout: 60_000 }, async () => {
   }
   assert.ok(rssOf(t.server.pid) - before < 32 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
   await works();
+});
+
+test('who never joins is let go of, though its heartbeat goes on', { timeout: 60_000 }, async () => {
+  await eventually(() => idler.closed !== undefined, 'its connection is closed', 40_000);
+  idler.socket.destroy();
+  // The original keeps it for 45 s.
+  assert.ok(idler.closed > 20_000 && idler.closed < 40_000, `${idler.closed} ms`);
 });
