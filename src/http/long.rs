@@ -6,10 +6,12 @@
 
 use std::{
     cell::Cell,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -20,7 +22,7 @@ use tokio::{
 };
 
 use super::error::Error;
-use crate::store::{self, StoreError};
+use crate::store;
 
 /// More messages than this make a history long. The clients ask for 15 or 50 at a time.
 const PAGE: u64 = 100;
@@ -82,13 +84,9 @@ impl LongAnswers {
         reading: impl Future<Output = store::Result<T>> + 'static,
     ) -> Result<(T, Option<OwnedSemaphorePermit>), Error> {
         let permit = self.permit(count).await?;
-        // In a task of its own, since the store reads on when nobody waits for the answer any more: who asks,
-        // leaves and asks again must not have it read many at once.
-        let reading = spawn_local(async move { (reading.await, permit) });
-        match reading.await {
-            Ok((found, permit)) => Ok((found?, permit)),
-            Err(why) => Err(StoreError::Refused(format!("reading broke off: {why}")).into()),
-        }
+        let reading = Box::pin(async move { (reading.await, permit) });
+        let (found, permit) = ToItsEnd(Some(reading)).await;
+        Ok((found?, permit))
     }
 
     async fn permit(&self, count: Option<u64>) -> Result<Option<OwnedSemaphorePermit>, Error> {
@@ -142,6 +140,29 @@ impl LongAnswers {
     }
 }
 
+/// What is waited for to its end, in a task of its own if who waited is gone: the store reads on then, and who asks,
+/// leaves and asks again must not have it read many at once. (A task for each would cost a page a fifth more.)
+struct ToItsEnd<F: Future + 'static>(Option<Pin<Box<F>>>);
+
+impl<F: Future + 'static> Future for ToItsEnd<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(reading) = &mut self.0 else { return Poll::Pending };
+        let found = ready!(reading.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(found)
+    }
+}
+
+impl<F: Future + 'static> Drop for ToItsEnd<F> {
+    fn drop(&mut self) {
+        if let Some(reading) = self.0.take() {
+            spawn_local(async move { drop(reading.await) });
+        }
+    }
+}
+
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
@@ -172,7 +193,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::timeout;
+    use tokio::{sync::oneshot, task::LocalSet, time::timeout};
 
     #[tokio::test]
     async fn what_is_not_read_is_bounded_but_one_answer_of_any_length_is_made() {
@@ -188,6 +209,23 @@ mod tests {
         drop(part);
         assert!(all.permit(None).await.is_ok());
         assert!(all.count(LONG + 1).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_being_read_keeps_its_permit_when_who_asked_is_gone() {
+        let all = LongAnswers::new(100_000);
+        let here = LocalSet::new();
+        here.run_until(async {
+            let (answer, store) = oneshot::channel::<()>();
+            let reading = async move { Ok(store.await.is_ok()) };
+            let asked = timeout(Duration::from_millis(20), all.read(None, reading));
+            assert!(asked.await.is_err());
+            let another = || timeout(Duration::from_millis(20), all.permit(None));
+            assert!(another().await.is_err());
+            answer.send(()).unwrap();
+            assert!(another().await.is_ok());
+        })
+        .await;
     }
 
     #[tokio::test]
