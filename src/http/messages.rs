@@ -6,10 +6,8 @@ use crate::{
     chat::policy::Access,
     contract::keys::GENERAL_ROOM,
     js::{self, Json, Object},
+    store::Preload,
 };
-
-/// How many messages a preload has at most.
-const PRELOADED: u64 = 21;
 
 /// The messages that are asked for, by their indexes from the newest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +65,7 @@ async fn may_read(app: &App, call: &Call<'_>, room: &str) -> Result<bool, Error>
 pub(super) async fn preload(app: &App) -> Result<Answer, Error> {
     let store = app.store.clone();
     let reading = async move { store.preload().await };
-    let (found, _permit) = app.long.read(Some(PRELOADED), reading).await?;
+    let (found, _permit) = app.long.read(Some(Preload::MOST.into()), reading).await?;
     let _share = app.long.count(bytes(&found.messages))?;
     let mut room = Object::default();
     room.insert("id", GENERAL_ROOM.into());

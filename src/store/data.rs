@@ -55,8 +55,15 @@ pub enum RoomRow {
 pub struct Preload {
     /// The room's name; `None` if the key is absent.
     pub name: Option<String>,
-    /// Up to 21 stored members, newest first.
+    /// Up to [`MOST`](Self::MOST) stored members, newest first.
     pub messages: Vec<Vec<u8>>,
+}
+
+impl Preload {
+    /// The messages of a preload, 0 to 20: both ends count.
+    pub const MOST: u32 = 21;
+    /// The index of the last one.
+    pub(crate) const LAST: i64 = Self::MOST as i64 - 1;
 }
 
 /// A session as a socket looks at it.

@@ -117,7 +117,7 @@ pub fn serves_http(address: SocketAddr) -> bool {
 
 /// A command without the settings of the caller's shell that would change what a server does.
 pub fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
-    const CLEARED: [&str; 22] = [
+    const CLEARED: [&str; 23] = [
         "PORT",
         "REDIS_ENDPOINT_URL",
         "REDIS_PASSWORD",
@@ -140,6 +140,7 @@ pub fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
         "LOG_FORMAT",
         "QUEUE_BYTES",
         "QUEUE_PACKETS",
+        "IO_URING",
     ];
     let mut command = Command::new(program);
     for name in CLEARED {

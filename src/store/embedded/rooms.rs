@@ -8,9 +8,6 @@ use crate::{
     store::{self, Preload, RoomKind, RoomRow, RoomState},
 };
 
-/// Index of the last message of a preload: 21 in all, both ends count.
-const PRELOAD_STOP: i64 = 20;
-
 impl EmbeddedStore {
     pub(crate) async fn create_private_room(
         &self,
@@ -69,7 +66,7 @@ impl EmbeddedStore {
                 .query_row([GENERAL_ROOM], |row| row.get(0))
                 .optional()?
                 .flatten();
-            let messages = messages::range(connection, GENERAL_ROOM, 0, PRELOAD_STOP)?;
+            let messages = messages::range(connection, GENERAL_ROOM, 0, Preload::LAST)?;
             Ok(Preload { name, messages: messages.unwrap_or_default() })
         })
         .await

@@ -11,9 +11,6 @@ use crate::{
     store::{Preload, Result, RoomKind, RoomRow, RoomState},
 };
 
-/// Index of the last message of a preload: 21 in all, both ends count.
-const PRELOAD_STOP: i64 = 20;
-
 impl RedisStore {
     pub(crate) async fn create_private_room(
         &self,
@@ -127,7 +124,7 @@ impl RedisStore {
     pub(crate) async fn preload(&self) -> Result<Preload> {
         let mut ask = pipe();
         ask.cmd("GET").arg(keys::room_name(keys::GENERAL_ROOM));
-        ask.cmd("ZREVRANGE").arg(keys::room(keys::GENERAL_ROOM)).arg(0).arg(PRELOAD_STOP);
+        ask.cmd("ZREVRANGE").arg(keys::room(keys::GENERAL_ROOM)).arg(0).arg(Preload::LAST);
         let mut replies = self.ask(&ask).await?;
         Ok(Preload { name: replies.text()?, messages: replies.list()? })
     }
