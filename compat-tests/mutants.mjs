@@ -23,7 +23,7 @@ export const mutants = [
   },
   {
     name: 'etag', fault: 'the length in an ETag is off by one', cases: REST, file: 'src/http/respond.rs',
-    from: 'answer.body.len(), &digest', to: 'answer.body.len() + 1, &digest',
+    from: 'self.body.len(), &digest', to: 'self.body.len() + 1, &digest',
   },
   {
     name: 'id-string', fault: '`id` is always a string, also after a registration', cases: REST, file: 'src/http/login.rs',
