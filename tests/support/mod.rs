@@ -10,7 +10,7 @@ use std::{
     ffi::OsString,
     fs,
     future::Future,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -120,8 +120,7 @@ impl RedisServer {
     pub fn start_unix() -> Self {
         Self::start_with(|_, folder| {
             let socket = folder.join("redis.sock").display().to_string();
-            let own = ["--port", "0", "--unixsocket", &socket];
-            (own.map(Into::into).to_vec(), vec!["-s".into(), socket.clone()])
+            (["--port", "0"].map(Into::into).to_vec(), vec!["-s".into(), socket])
         })
     }
 
@@ -146,12 +145,8 @@ impl RedisServer {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            let ready = if self.socket().exists() {
-                UnixStream::connect(self.socket()).is_ok()
-            } else {
-                TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-            };
-            if ready {
+            // It listens there last. On the port somebody else may answer, if both were given the same.
+            if UnixStream::connect(self.socket()).is_ok() {
                 return true;
             }
             sleep(Duration::from_millis(10));
@@ -164,7 +159,7 @@ impl RedisServer {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its Unix socket, if it has one.
+    /// Its Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
@@ -230,6 +225,8 @@ fn spawn(arguments: &[String], folder: &Folder) -> Child {
     Command::new("redis-server")
         .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir"])
         .arg(folder.path())
+        .arg("--unixsocket")
+        .arg(folder.path().join("redis.sock"))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
