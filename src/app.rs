@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     contract::cookie::Secrets,
     engine::Engine,
-    http::{long::LongAnswers, static_files::Files},
+    http::{error::Unserved, long::LongAnswers, static_files::Files},
     js::Json,
     limits::{self, Limits},
     passwords::Passwords,
@@ -35,6 +35,8 @@ pub struct App {
     pub limits: Limits,
     /// What long answers may take.
     pub long: LongAnswers,
+    /// What the log has of requests that could not be served.
+    pub unserved: Unserved,
     /// What `/links` answers with.
     pub links: Json,
     /// The client build, if one is served in the place of the built-in page.
@@ -78,6 +80,7 @@ impl App {
             origins,
             limits,
             long,
+            unserved: Unserved::default(),
             links,
             files,
             engine,

@@ -106,7 +106,7 @@ pub async fn handle(
     let (request, incoming) = request.into_parts();
     let response = layers(&app, &request, incoming, client).await;
     let mut response = response.unwrap_or_else(|why| {
-        why.log(&request.method, request.uri.path());
+        why.log(&request.method, request.uri.path(), &app.unserved);
         why.answer().send(&request)
     });
     let name = HeaderName::from_static("x-powered-by");
@@ -136,7 +136,7 @@ async fn layers(
         // Then the session can't be stored either.
         Err(why @ Error::Store(StoreError::Unavailable(_))) => return Err(why),
         Err(why) => {
-            why.log(&request.method, request.uri.path());
+            why.log(&request.method, request.uri.path(), &app.unserved);
             why.answer()
         }
     };
