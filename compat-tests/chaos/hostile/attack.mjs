@@ -145,35 +145,45 @@ const attacks = {
     return { open: { 'abandoned polling sessions': some.length }, gone: { 'abandoned polling sessions': Math.round((Date.now() - start) / 100) / 10 } };
   },
 
+  /** A burst of up to 25 MB each second, whether the one before is done or not. */
   async malformed() {
     const wrong = [];
     let count = 0;
+    // Made before it begins, so that what the attack costs the machine is mostly sending it.
+    const bad = { requests: badRequests(), frames: badFrames(), payloads: badPayloads() };
+    const request = async ([what, bytes, statuses]) => {
+      const { status, closed } = await provoke(port, bytes);
+      if (!(statuses.includes(status) || (status === undefined && closed))) wrong.push(`${what}: ${status}`);
+    };
+    const badFrame = async ([what, bytes]) => {
+      const one = webSocket(port, { localAddress, then: ({ socket }) => socket.write(bytes) });
+      for (let i = 0; i < 1000 && one.closed === undefined; i += 1) await sleep(10);
+      if (one.closed === undefined) wrong.push(what);
+      one.socket.destroy();
+    };
+    const payload = async ([what, body]) => {
+      // Not from where a million attachments came, which may open no more sockets for a while.
+      const { sids: [sid] } = await abandoned(1, '127.0.0.3');
+      if (!sid) return wrong.push('no session');
+      const path = `${PATH}?EIO=4&transport=polling&sid=${sid}`;
+      await ask(path, { method: 'POST', body, headers: { 'content-length': Buffer.byteLength(body) } }).catch(() => {});
+      if ((await ask(path)).status !== 400) wrong.push(`a payload of ${what}`);
+    };
+    say({ ready: true });
+    await order();
+    const bursts = [];
     for (let round = 0; round < 10; round += 1) {
-      const requests = badRequests().map(async ([what, bytes, statuses]) => {
-        const { status, closed } = await provoke(port, bytes);
-        if (!(statuses.includes(status) || (status === undefined && closed))) wrong.push(`${what}: ${status}`);
-      });
-      const frames = badFrames().map(async ([what, bytes]) => {
-        const one = webSocket(port, { localAddress, then: ({ socket }) => socket.write(bytes) });
-        for (let i = 0; i < 1000 && one.closed === undefined; i += 1) await sleep(10);
-        if (one.closed === undefined) wrong.push(what);
-        one.socket.destroy();
-      });
-      const payloads = badPayloads().map(async ([what, body]) => {
-        // Not from where a million attachments came, which may open no more sockets for a while.
-        const { sids: [sid] } = await abandoned(1, '127.0.0.3');
-        if (!sid) return wrong.push('no session');
-        const path = `${PATH}?EIO=4&transport=polling&sid=${sid}`;
-        await ask(path, { method: 'POST', body, headers: { 'content-length': Buffer.byteLength(body) } }).catch(() => {});
-        if ((await ask(path)).status !== 400) wrong.push(`a payload of ${what}`);
-      });
-      count += requests.length + frames.length + payloads.length;
-      await Promise.all([...requests, ...frames, ...payloads]);
+      const all = [...bad.requests.map(request), ...bad.frames.map(badFrame), ...bad.payloads.map(payload)];
+      count += all.length;
+      bursts.push(...all);
+      await sleep(1000);
     }
+    await Promise.all(bursts);
     say({ note: `${count} malformed requests, frames and payloads; ${wrong.length === 0 ? 'each refused' : [...new Set(wrong)].join('; ')}` });
     return { open: {}, gone: {} };
   },
 
+  /** 30 bodies each second, whether those before are answered or not. */
   async bombs() {
     const small = bombs(100 * MEBI);
     const large = bombs(1024 * MEBI);
@@ -184,18 +194,21 @@ const attacks = {
       const key = `${what}: ${status ?? (closed ? 'closed' : 'nothing')}`;
       seen.set(key, (seen.get(key) ?? 0) + 1);
     };
+    const told = [];
     for (let round = 0; round < 10; round += 1) {
-      await Promise.all([...small, ...large].flatMap(([what, bytes]) => times(5, async () => note(what, await provoke(port, bytes)))));
+      told.push(...[...small, ...large].flatMap(([what, bytes]) => times(5, async () => note(what, await provoke(port, bytes)))));
       const { sids } = await abandoned(2, '127.0.0.3');
       const polling = [...bombs(MEBI, sids[0]).slice(0, 2), ...bombs(MEBI, sids[1]).slice(2, 4)].filter(([what]) => what.endsWith('polling'));
       for (const [what, bytes] of polling) note(what, await provoke(port, bytes));
+      await sleep(1000);
     }
-    say({ note: [...seen].map(([what, n]) => `${n} × ${what}`).join('; ') });
+    await Promise.all(told);
+    say({ note: [...seen].map(([what, n]) => `${n} × ${what}`).sort().join('; ') });
     return { open: {}, gone: {} };
   },
 };
 
-if (!['unread', 'bombs'].includes(name)) {
+if (!['unread', 'malformed', 'bombs'].includes(name)) {
   say({ ready: true });
   await order();
 }
