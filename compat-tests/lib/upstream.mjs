@@ -87,10 +87,10 @@ export class ClientPages extends Pages {
 
   /**
    * Notes in `page.traffic` what the page sends and receives: `events` over the socket, by whatever transport,
-   * CONNECTs since it was loaded, `refused` requests, and what is `open`, on its way.
+   * CONNECTs since it was loaded, WebSockets that were `closed`, `refused` requests, and what is `open`, on its way.
    */
   async watch(page) {
-    const traffic = { events: [], connects: 0, joined: false, refused: [], open: new Set(), last: Date.now() };
+    const traffic = { events: [], connects: 0, closed: 0, joined: false, refused: [], open: new Set(), last: Date.now() };
     page.traffic = traffic;
     const packets = (direction, payload) => {
       for (const packet of String(payload).split('\x1e')) {
@@ -103,6 +103,7 @@ export class ClientPages extends Pages {
     page.on('websocket', (socket) => {
       socket.on('framesent', ({ payload }) => packets('sent', payload));
       socket.on('framereceived', ({ payload }) => packets('received', payload));
+      socket.on('close', () => (traffic.closed += 1));
     });
     const isSocket = (request) => new URL(request.url()).pathname === '/socket.io/';
     const begun = (request) => {
