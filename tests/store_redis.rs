@@ -142,14 +142,20 @@ fn users_who_share_keys_with_something_else() {
     with_store(&commands, async |server, store| {
         let ids = ["1:rooms", "1"].map(String::from);
         assert_eq!(store.users(&ids).await.unwrap(), [None, user("Pablo", true)]);
-        let online = store.online_users().await.unwrap();
-        assert_eq!(online, [("1".to_owned(), user("Pablo", true).unwrap())]);
-        server.cli(&["DEL", "online_users"]);
-        assert_eq!(store.users(&ids[1..]).await.unwrap(), [user("Pablo", false)]);
-        assert_eq!(store.online_users().await.unwrap(), []);
-        server.cli(&["SET", "online_users", "x"]);
-        assert_refused(store.users(&ids).await, "WRONGTYPE");
-        assert_refused(store.online_users().await, "WRONGTYPE");
+        // With SORT, and where it may not be used.
+        for rule in ["+sort", "-sort"] {
+            server.cli(&["ACL", "SETUSER", "default", rule]);
+            let online = store.online_users().await.unwrap();
+            assert_eq!(online, [("1".to_owned(), user("Pablo", true).unwrap())]);
+            server.cli(&["DEL", "online_users"]);
+            assert_eq!(store.users(&ids[1..]).await.unwrap(), [user("Pablo", false)]);
+            assert_eq!(store.online_users().await.unwrap(), []);
+            server.cli(&["SET", "online_users", "x"]);
+            assert_refused(store.users(&ids).await, "WRONGTYPE");
+            assert_refused(store.online_users().await, "WRONGTYPE");
+            server.cli(&["DEL", "online_users"]);
+            server.cli(&["SADD", "online_users", "1", "77", "1:rooms"]);
+        }
 
         assert_refused(store.create_private_room("1", "9", "1:9").await, "WRONGTYPE");
         assert_refused(store.user_names(["1", "9:rooms"]).await, "WRONGTYPE");

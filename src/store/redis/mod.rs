@@ -16,6 +16,8 @@ mod sessions;
 mod start;
 mod users;
 
+use std::{cell::Cell, rc::Rc};
+
 use redis::Pipeline;
 
 pub(crate) use self::connect::{Backoff, reason, timed_out, within};
@@ -28,6 +30,8 @@ pub struct RedisStore {
     link: Link,
     journal: Journal,
     leases: Leases,
+    /// This Redis has refused SORT, and is not asked again.
+    sort_is_refused: Rc<Cell<bool>>,
 }
 
 impl RedisStore {
@@ -35,7 +39,8 @@ impl RedisStore {
     /// other process ever has.
     pub fn new(link: Link, ordered: Link, process: &str) -> Self {
         let leases = Leases::new(link.clone(), process);
-        Self { link, journal: Journal::start(ordered, process), leases }
+        let journal = Journal::start(ordered, process);
+        Self { link, journal, leases, sort_is_refused: Rc::default() }
     }
 
     /// The link for single verbs.

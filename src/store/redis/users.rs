@@ -4,6 +4,7 @@ use redis::{Value, pipe};
 
 use super::{
     RedisStore,
+    connect::server_text,
     reply::{Replies, text},
 };
 use crate::{
@@ -36,6 +37,9 @@ redis.call('HSET', user, 'username', ARGV[1], 'password', ARGV[2])
 redis.call('SADD', rooms, ARGV[3])
 return tonumber(id)
 ";
+
+/// The names of some users, where there are any.
+type Names = Vec<Option<String>>;
 
 impl RedisStore {
     pub(crate) async fn find_login(&self, name: &str) -> Result<Option<Login>> {
@@ -79,58 +83,84 @@ impl RedisStore {
         }
         let mut replies = self.ask(&ask).await?;
         let online = replies.flags()?;
-        let found = self.names(ids, &mut replies).await?;
-        let users = online.into_iter().zip(found);
+        let names = ids.iter().map(|_| name(&mut replies)).collect::<Result<_>>()?;
+        let users = online.into_iter().zip(self.known(ids, names).await?);
         Ok(users.map(|(online, name)| Some(User { username: name?, online })).collect())
     }
 
-    /// The names of users, from replies to HGET; `None` for an id that no user has. Asks again only
-    /// for those without a name, of whom it is not known yet whether there is such a user.
-    async fn names(
-        &self,
-        ids: &[String],
-        replies: &mut Replies,
-    ) -> Result<Vec<Option<Option<String>>>> {
-        let mut names = Vec::with_capacity(ids.len());
-        let (mut nameless, mut ask) = (Vec::new(), pipe());
-        for (place, id) in ids.iter().enumerate() {
-            let reply = replies.any();
-            // A key of another type is no user, as in the original.
-            if matches!(&reply, Value::ServerError(error) if error.code() == "WRONGTYPE") {
-                names.push(None);
-                continue;
-            }
-            let name = Replies::new(vec![reply]).text()?;
-            if name.is_none() {
-                nameless.push(place);
-                ask.cmd("EXISTS").arg(keys::user(id));
-            }
-            names.push(name.map(Some));
-        }
-        if !nameless.is_empty() {
-            let mut replies = self.ask(&ask).await?;
-            for place in nameless {
-                names[place] = replies.flag()?.then_some(None);
-            }
-        }
-        Ok(names)
+    pub(crate) async fn online_users(&self) -> Result<Vec<(String, User)>> {
+        let (ids, names) = match self.online_at_once().await? {
+            Some(found) => found,
+            None => self.online_in_two_trips().await?,
+        };
+        let known = self.known(&ids, names).await?;
+        let known = ids.into_iter().zip(known);
+        let known =
+            known.filter_map(|(id, name)| Some((id, User { username: name?, online: true })));
+        Ok(known.collect())
     }
 
-    pub(crate) async fn online_users(&self) -> Result<Vec<(String, User)>> {
+    /// Ids and names of who is online, in one round trip, which also costs Redis less than a command for each name.
+    /// `None` if it refuses: SORT counts as dangerous, and GET needs the right to read every key, so a user may be kept
+    /// from them, as by a Redis Cluster or a proxy.
+    async fn online_at_once(&self) -> Result<Option<(Vec<String>, Names)>> {
+        if self.sort_is_refused.get() {
+            return Ok(None);
+        }
+        let mut ask = pipe();
+        ask.cmd("SORT").arg(keys::ONLINE_USERS).arg("BY").arg("nosort");
+        ask.arg("GET").arg("#").arg("GET").arg(format!("{}->username", keys::user("*")));
+        let reply = self.ask(&ask).await?.any();
+        if let Value::ServerError(why) = &reply
+            && why.code() != "WRONGTYPE"
+        {
+            tracing::debug!(why = server_text(why), "who is online is read in two steps");
+            self.sort_is_refused.set(true);
+            return Ok(None);
+        }
+        let mut found = Replies::new(vec![reply]).several()?;
+        let (mut ids, mut names) = (Vec::new(), Vec::new());
+        while let Some(id) = found.text()? {
+            // An id that is no UTF-8 has led GET to another key than the original's: to be asked for by its text.
+            let name = found.text()?.filter(|_| !id.contains(char::REPLACEMENT_CHARACTER));
+            ids.push(id);
+            names.push(name);
+        }
+        Ok(Some((ids, names)))
+    }
+
+    async fn online_in_two_trips(&self) -> Result<(Vec<String>, Names)> {
         let mut ask = pipe();
         ask.cmd("SMEMBERS").arg(keys::ONLINE_USERS);
-        let ids = self.ask(&ask).await?.list()?;
-        let ids: Vec<String> = ids.into_iter().map(text).collect();
+        let ids: Vec<String> = self.ask(&ask).await?.list()?.into_iter().map(text).collect();
         let mut ask = pipe();
         for id in &ids {
             ask.cmd("HGET").arg(keys::user(id)).arg("username");
         }
         let mut replies = self.ask(&ask).await?;
-        let found = self.names(&ids, &mut replies).await?;
-        let known = ids.into_iter().zip(found);
-        let known =
-            known.filter_map(|(id, name)| Some((id, User { username: name?, online: true })));
-        Ok(known.collect())
+        let names = ids.iter().map(|_| name(&mut replies)).collect::<Result<_>>()?;
+        Ok((ids, names))
+    }
+
+    /// The names of users; `None` for an id that no user has. Asks only for those of whom no name was found: whether there
+    /// is such a user. A key of another type is no user, as in the original.
+    async fn known(&self, ids: &[String], names: Names) -> Result<Vec<Option<Option<String>>>> {
+        let (mut nameless, mut ask) = (Vec::new(), pipe());
+        for (place, (id, name)) in ids.iter().zip(&names).enumerate() {
+            if name.is_none() {
+                nameless.push(place);
+                ask.cmd("TYPE").arg(keys::user(id)).cmd("HGET").arg(keys::user(id)).arg("username");
+            }
+        }
+        let mut known: Vec<_> = names.into_iter().map(|name| name.map(Some)).collect();
+        if !nameless.is_empty() {
+            let mut replies = self.ask(&ask).await?;
+            for place in nameless {
+                let is_user = replies.text()?.as_deref() == Some("hash");
+                known[place] = is_user.then_some(name(&mut replies)?);
+            }
+        }
+        Ok(known)
     }
 
     pub(crate) async fn user_names(&self, ids: [&str; 2]) -> Result<[Option<String>; 2]> {
@@ -140,5 +170,13 @@ impl RedisStore {
         }
         let mut replies = self.ask(&ask).await?;
         Ok([replies.text()?, replies.text()?])
+    }
+}
+
+/// The reply to HGET of a name; `None` too if the key is of another type.
+fn name(replies: &mut Replies) -> Result<Option<String>> {
+    match replies.any() {
+        Value::ServerError(error) if error.code() == "WRONGTYPE" => Ok(None),
+        reply => Replies::new(vec![reply]).text(),
     }
 }
