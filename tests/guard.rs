@@ -209,8 +209,8 @@ fn allocations_and_redis_commands() {
         burst.reads
     );
     // Encoded once and shared: what a message costs is divided by its receivers.
-    assert!(single.allocations < 2.5, "{} allocations per delivery", single.allocations);
-    assert!(burst.allocations < 1.5, "{} allocations per delivery", burst.allocations);
+    assert!(single.allocations < 2.0, "{} allocations per delivery", single.allocations);
+    assert!(burst.allocations < 0.9, "{} allocations per delivery", burst.allocations);
     // MULTI, EXISTS, SADD, ZADD, PUBLISH, the running number, EXEC.
     assert!(single.commands < 7.5, "{} commands per message", single.commands);
     // Nothing is awaited between the commands of a message.

@@ -163,6 +163,25 @@ fn users_who_share_keys_with_something_else() {
 }
 
 #[test]
+fn who_is_online_is_one_command_whatever_their_number() {
+    with_store(&[], async |server, store| {
+        for id in 1..=500 {
+            let Store::Redis(redis) = &store else { panic!("another store") };
+            let mut user = pipe();
+            user.cmd("HSET").arg(format!("user:{id}")).arg("username").arg(format!("name {id}"));
+            user.cmd("SADD").arg("online_users").arg(id);
+            redis.link().query(&user).await.unwrap();
+        }
+        server.cli(&["CONFIG", "RESETSTAT"]);
+        assert_eq!(store.online_users().await.unwrap().len(), 500);
+        let commands = server.cli(&["INFO", "commandstats"]);
+        let calls = |name: &str| commands.contains(&format!("cmdstat_{name}:calls="));
+        assert!(commands.contains("cmdstat_sort:calls=1,"), "{commands}");
+        assert!(!["smembers", "hget", "type", "exists"].into_iter().any(calls), "{commands}");
+    });
+}
+
+#[test]
 fn rooms_of_a_user_in_the_order_of_the_set() {
     let commands = [
         "HSET user:1 username Pablo",

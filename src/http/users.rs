@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::App,
-    js::{Json, Object, Str},
+    js::{Json, Str},
     store::User,
 };
 
@@ -37,12 +37,10 @@ pub(super) async fn online(app: &App) -> Result<Answer, Error> {
 fn by_id(users: impl Iterator<Item = (String, User)>) -> Json {
     let entry = |(id, found): (String, User)| {
         let id = Str::from(id);
-        let mut user = Object::default();
-        user.insert("id", Json::Str(id.clone()));
-        if let Some(username) = found.username {
-            user.insert("username", Json::Str(username.into()));
-        }
-        user.insert("online", Json::Bool(found.online));
+        let name = found.username.map(|name| (Str::from("username"), Json::Str(name.into())));
+        let first = (Str::from("id"), Json::Str(id.clone()));
+        let last = (Str::from("online"), Json::Bool(found.online));
+        let user = [Some(first), name, Some(last)].into_iter().flatten().collect();
         (id, Json::Obj(user))
     };
     Json::Obj(users.map(entry).collect())

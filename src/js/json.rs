@@ -223,7 +223,7 @@ impl Parser<'_> {
                 Some(b'"') => {
                     out.extend_from_slice(run);
                     self.at += 1;
-                    return Ok(Str::from_wtf8(out));
+                    return Ok(Str::from_wtf8(&out));
                 }
                 Some(b'\\') => {
                     out.extend_from_slice(run);

@@ -49,7 +49,7 @@ pub fn to_js_string(value: &Json) -> Str {
     }
     let mut out = Vec::new();
     push_js_string(value, &mut out);
-    Str::from_wtf8(out)
+    Str::from_wtf8(&out)
 }
 
 fn push_js_string(value: &Json, out: &mut Vec<u8>) {
@@ -92,5 +92,5 @@ pub fn sanitise(text: Str) -> Str {
             _ => out.push(byte),
         }
     }
-    Str::from_wtf8(out)
+    Str::from_wtf8(&out)
 }

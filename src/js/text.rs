@@ -2,6 +2,7 @@
 
 use super::json::Json;
 use super::number::write_number;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -12,14 +13,16 @@ use std::sync::Arc;
 /// Rust `str` can. The bytes here are WTF-8: UTF-8, plus the three bytes `ED A0..BF 80..BF` for a
 /// surrogate without its partner. A whole pair is always one four-byte character, so equal strings have
 /// equal bytes.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Str(Box<[u8]>);
+///
+/// Up to 16 bytes stand in the value itself: nearly all keys and ids do, and so cost no allocation.
+#[derive(Default, PartialEq, Eq, Hash)]
+pub struct Str(SmallVec<[u8; 16]>);
 
 impl Str {
     /// Wraps bytes that are WTF-8 by construction. Private to the module: everything outside starts from
     /// a `str`, which is what keeps [`Json::to_text`] from meeting other bytes.
-    pub(super) fn from_wtf8(bytes: impl Into<Box<[u8]>>) -> Self {
-        Self(bytes.into())
+    pub(super) fn from_wtf8(bytes: &[u8]) -> Self {
+        Self(SmallVec::from_slice(bytes))
     }
 
     /// The WTF-8 bytes; plain UTF-8 unless there are lone surrogates.
@@ -60,13 +63,20 @@ impl Str {
 
 impl From<&str> for Str {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().into())
+        Self::from_wtf8(text.as_bytes())
     }
 }
 
 impl From<String> for Str {
     fn from(text: String) -> Self {
-        Self(text.into_bytes().into())
+        Self(SmallVec::from_vec(text.into_bytes()))
+    }
+}
+
+impl Clone for Str {
+    fn clone(&self) -> Self {
+        // What is derived copies byte by byte.
+        Self::from_wtf8(&self.0)
     }
 }
 

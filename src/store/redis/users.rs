@@ -112,7 +112,7 @@ impl RedisStore {
         ask.arg("GET").arg("#").arg("GET").arg(format!("{}->username", keys::user("*")));
         let reply = self.ask(&ask).await?.any();
         if let Value::ServerError(why) = &reply
-            && why.code() != "WRONGTYPE"
+            && ["NOPERM", "ERR"].contains(&why.code())
         {
             tracing::debug!(why = server_text(why), "who is online is read in two steps");
             self.sort_is_refused.set(true);
