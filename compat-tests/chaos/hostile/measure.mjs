@@ -5,7 +5,7 @@
 // The server has its default settings. While 50 readers hold a conversation at 100 messages a second, each attack comes
 // from a process of its own (attack.mjs) and another address. Printed are the conversation's latency before and during the
 // attack, the server's memory, and the seconds until nothing of the attackers is left on the server; of several rounds the
-// median, and the largest memory.
+// median, and the smallest memory before and the largest during them.
 //
 // Who attacks for real has a machine of his own. Here he would take the processors from the server and from those who
 // measure, so he runs at the lowest priority. What he still costs them, --elsewhere shows: the same attacks, but on another
@@ -225,7 +225,7 @@ function print(rows) {
   const middle = (pick) => median(rows.map(pick));
   const groups = [...new Set(rows.flatMap(({ gone }) => Object.keys(gone)))];
   const when = groups.map((group) => `${group} ${rows.every(({ gone }) => Number.isFinite(gone[group])) ? middle(({ gone }) => gone[group]) : 'stay'}`);
-  const cells = [what, mebi(middle(({ before }) => before)), mebi(Math.max(...rows.map(({ peak }) => peak))), mebi(middle(({ after }) => after))];
+  const cells = [what, mebi(Math.min(...rows.map(({ before }) => before))), mebi(Math.max(...rows.map(({ peak }) => peak))), mebi(middle(({ after }) => after))];
   for (const q of ['p50', 'p99', 'worst']) cells.push(`${ms(middle(({ calm }) => calm[q]))} → ${ms(middle(({ attack }) => attack[q]))}`);
   for (const q of ['p50', 'p99', 'worst']) cells.push(middle(({ calm, attack }) => attack[q] / calm[q]).toFixed(1));
   console.log(`| ${[...cells, when.join(', ') || '–'].join(' | ')} |`);
