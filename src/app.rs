@@ -10,11 +10,12 @@ use crate::{
     config::Config,
     contract::cookie::Secrets,
     engine::Engine,
-    http::{error::Unserved, long::LongAnswers, static_files::Files},
+    http::{long::LongAnswers, static_files::Files},
     js::Json,
     limits::{self, Limits},
     passwords::Passwords,
     store::Store,
+    tally::Tally,
 };
 
 /// One server: settings, store and services. Owned by the loop, never shared between threads.
@@ -35,8 +36,8 @@ pub struct App {
     pub limits: Limits,
     /// What long answers may take.
     pub long: LongAnswers,
-    /// What the log has of requests that could not be served.
-    pub unserved: Unserved,
+    /// Requests that could not be served for the moment.
+    pub unserved: Tally,
     /// What `/links` answers with.
     pub links: Json,
     /// The client build, if one is served in the place of the built-in page.
@@ -80,7 +81,7 @@ impl App {
             origins,
             limits,
             long,
-            unserved: Unserved::default(),
+            unserved: Tally::default(),
             links,
             files,
             engine,

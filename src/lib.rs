@@ -13,7 +13,7 @@
 //! 8. [`bus`]: announcements between instances.
 //! 9. [`store`]: the verbs, their guarantees, and the backends.
 //! 10. [`limits`]: what one client may use.
-//! 11. [`app`]: what the parts share; [`ops`]: start, log and drain around it.
+//! 11. [`app`]: what the parts share; [`ops`]: start, log and drain around it; [`tally`]: what the log counts.
 
 pub mod app;
 pub mod bus;
@@ -28,3 +28,4 @@ pub mod ops;
 pub mod passwords;
 pub mod socketio;
 pub mod store;
+pub mod tally;

@@ -1,13 +1,9 @@
 //! What the sender of an event is told, and what the log is told of those that are refused.
 
-use std::{
-    cell::Cell,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::rc::Rc;
 
 use super::{Chat, user::User};
-use crate::{engine::Key, socketio};
+use crate::{engine::Key, socketio, tally::Tally};
 
 /// Who sent an event, and where they wait for its outcome.
 #[derive(Debug, Clone)]
@@ -21,25 +17,17 @@ pub(super) struct Sender {
 /// Why an event has no effect, for its sender and the log. Never any of its content.
 pub type Refusal = &'static str;
 
-/// How often the log has a line for refused events.
-const PAUSE: Duration = Duration::from_secs(10);
-
 /// Counts what is refused.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
-    count: Cell<u64>,
-    told: Cell<Option<Instant>>,
-}
+pub(super) struct Refusals(Tally);
 
 impl Refusals {
     /// Counts one, and logs the count unless that was done a moment ago: a client can send a lot.
     pub(super) fn note(&self, what: &str, why: Refusal) {
-        self.count.set(self.count.get() + 1);
-        if self.told.get().is_some_and(|told| told.elapsed() < PAUSE) {
-            return tracing::debug!(what, why, "refused");
+        match self.0.note() {
+            Some(refused_so_far) => tracing::info!(what, why, refused_so_far, "refused"),
+            None => tracing::debug!(what, why, "refused"),
         }
-        self.told.set(Some(Instant::now()));
-        tracing::info!(what, why, refused_so_far = self.count.get(), "refused");
     }
 }
 

@@ -1,19 +1,13 @@
 //! What can go wrong with a request, and how it is answered (`http-and-redis.md` sections 1, 2, 5
 //! and 14).
 
-use std::{
-    cell::Cell,
-    fmt, io,
-    time::{Duration, Instant},
-};
+use std::{fmt, io};
 
 use hyper::{StatusCode, header::RETRY_AFTER};
 
 use super::respond::Answer;
-use crate::{limits::Over, passwords::Busy, store::StoreError};
+use crate::{limits::Over, passwords::Busy, store::StoreError, tally::Tally};
 
-/// Between two lines in the log about requests that could not be served: while Redis is away, each is one.
-const QUIET: Duration = Duration::from_secs(5);
 /// Seconds until it is worth another try after a 503.
 const SOON: &str = "1";
 
@@ -90,12 +84,12 @@ impl Error {
         }
     }
 
-    /// Logs the inside, if there is one to look after.
-    pub fn log(&self, method: &hyper::Method, path: &str, unserved: &Unserved) {
+    /// Logs the inside, if there is one to look after. While Redis is away no request can be served, so these are counted.
+    pub fn log(&self, method: &hyper::Method, path: &str, unserved: &Tally) {
         match self {
             Error::Store(StoreError::Unavailable(_)) | Error::Busy => {
-                if let Some(requests) = unserved.count() {
-                    tracing::warn!(%method, path, error = %self, requests, "a request could not be served");
+                if let Some(so_far) = unserved.note() {
+                    tracing::warn!(%method, path, error = %self, so_far, "a request could not be served");
                 }
             }
             Error::Store(StoreError::Refused(_)) | Error::File(_) => {
@@ -103,26 +97,6 @@ impl Error {
             }
             _ => tracing::debug!(%method, path, error = %self, "a request was refused"),
         }
-    }
-}
-
-/// Requests that could not be served for the moment, and what the log has of them.
-#[derive(Default)]
-pub struct Unserved {
-    told: Cell<Option<Instant>>,
-    untold: Cell<u64>,
-}
-
-impl Unserved {
-    /// Counts one; how many there were since the last line, if it is time for another.
-    fn count(&self) -> Option<u64> {
-        let untold = self.untold.get() + 1;
-        self.untold.set(untold);
-        if self.told.get().is_some_and(|told| told.elapsed() < QUIET) {
-            return None;
-        }
-        self.told.set(Some(Instant::now()));
-        Some(self.untold.take())
     }
 }
 

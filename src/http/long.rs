@@ -5,14 +5,12 @@
 //! loop from everybody else, and what is not read would fill the memory.
 
 use std::{
-    cell::Cell,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -22,7 +20,7 @@ use tokio::{
 };
 
 use super::error::Error;
-use crate::store;
+use crate::{store, tally::Tally};
 
 /// More messages than this make a history long. The clients ask for 15 or 50 at a time.
 const PAGE: u64 = 100;
@@ -32,8 +30,6 @@ const PAGES: u32 = 320;
 const LONG: usize = 64 << 10;
 /// So much is done for one answer before all that is ready has its turn.
 pub const STEP: usize = 32 << 10;
-/// Pause between two log lines that say the same.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// The long answers of all connections.
 pub struct LongAnswers {
@@ -45,7 +41,7 @@ pub struct LongAnswers {
     whole: Arc<Semaphore>,
     /// So many messages of pages.
     pages: Arc<Semaphore>,
-    told: Cell<Option<Instant>>,
+    refused: Tally,
 }
 
 /// What one long answer takes.
@@ -68,7 +64,7 @@ impl LongAnswers {
             held: Arc::default(),
             whole: Arc::new(Semaphore::new(1)),
             pages: Arc::new(Semaphore::new(PAGES as usize)),
-            told: Cell::new(None),
+            refused: Tally::default(),
         }
     }
 
@@ -132,9 +128,11 @@ impl LongAnswers {
     }
 
     fn refusal(&self) -> Error {
-        if self.told.get().is_none_or(|told| told.elapsed() >= QUIET) {
-            self.told.set(Some(Instant::now()));
-            tracing::warn!("ANSWER_BYTES is reached: who asks for a long answer gets a 503");
+        if let Some(so_far) = self.refused.note() {
+            tracing::warn!(
+                so_far,
+                "ANSWER_BYTES is reached: who asks for a long answer gets a 503"
+            );
         }
         Error::Full
     }
@@ -193,6 +191,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::{sync::oneshot, task::LocalSet, time::timeout};
 
     #[tokio::test]

@@ -27,12 +27,13 @@ use self::{
     names::Names,
     sockets::{Seat, Sockets},
 };
-use crate::config::{LimitSettings, Network};
+use crate::{
+    config::{LimitSettings, Network},
+    tally::Tally,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-/// How often the log has a line for each limit.
-const PAUSE: Duration = Duration::from_secs(10);
 
 /// What can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,8 +131,7 @@ struct On {
     sessions: RefCell<Buckets>,
     sockets: Rc<Sockets>,
     name_bytes: usize,
-    refused: [Cell<u64>; Limit::COUNT],
-    told: [Cell<Option<Instant>>; Limit::COUNT],
+    refused: [Tally; Limit::COUNT],
 }
 
 impl On {
@@ -141,11 +141,8 @@ impl On {
 
     /// Counts what is refused, and logs the count unless that was done a moment ago.
     fn over(&self, limit: Limit, wait: Duration, address: IpAddr, hint: &str) -> Over {
-        let (count, told) = (&self.refused[limit as usize], &self.told[limit as usize]);
-        count.set(count.get() + 1);
-        if told.get().is_none_or(|told| told.elapsed() >= PAUSE) {
-            told.set(Some(Instant::now()));
-            let (setting, refused_so_far) = (limit.setting(), count.get());
+        if let Some(refused_so_far) = self.refused[limit as usize].note() {
+            let setting = limit.setting();
             tracing::warn!(%address, setting, refused_so_far, "a limit is reached{hint}");
         }
         Over { limit, wait }
@@ -173,7 +170,6 @@ impl Limits {
             ),
             name_bytes: settings.name_bytes,
             refused: Default::default(),
-            told: Default::default(),
         });
         Limits { on, proxies: proxies.to_vec(), is_unheeded: Cell::new(false) }
     }

@@ -1,13 +1,8 @@
-//! What goes wrong with the file, in words for people, and how often the log says so.
-
-use std::time::{Duration, Instant};
+//! What goes wrong with the file, in words for people.
 
 use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
-
-/// Between two lines in the log about the same trouble.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// What the file could not do.
 pub(super) fn words(error: &Error) -> String {
@@ -37,24 +32,4 @@ pub(super) fn refusal(error: &Error) -> StoreError {
 /// The store was closed, or a thread of it died.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the data file is closed".into())
-}
-
-/// Lines about events that were not stored: a full disk refuses thousands of them a second.
-#[derive(Default)]
-pub(super) struct Complaints {
-    last: Option<Instant>,
-    untold: u64,
-}
-
-impl Complaints {
-    /// Notes a refused event, and says so unless that was said a moment ago.
-    pub(super) fn refused_event(&mut self, why: &str) {
-        self.untold += 1;
-        if self.last.is_some_and(|last| last.elapsed() < SILENCE) {
-            return;
-        }
-        self.last = Some(Instant::now());
-        let events = std::mem::take(&mut self.untold);
-        tracing::error!(why, events, "the data file refused events: they are not stored");
-    }
 }

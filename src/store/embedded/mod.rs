@@ -43,9 +43,12 @@ use self::{
     tables::Tables,
     writer::{Job, Verb, Writer},
 };
-use crate::store::{
-    Result,
-    commit::{Commit, Then},
+use crate::{
+    store::{
+        Result,
+        commit::{Commit, Then},
+    },
+    tally::Tally,
 };
 
 /// How carefully the file is written.
@@ -96,8 +99,7 @@ impl EmbeddedStore {
         let (jobs, work) = mpsc::channel();
         let (outcomes, settled) = unbounded_channel();
         let (ending, ended) = watch::channel(());
-        let complaints = failure::Complaints::default();
-        let writer = Writer { file, jobs: work, outcomes, readers, complaints };
+        let writer = Writer { file, jobs: work, outcomes, readers, refused: Tally::default() };
         let thread = std::thread::Builder::new().name("data-writer".into());
         let thread = thread
             .spawn(move || writer.run(ending))

@@ -14,15 +14,17 @@ use tokio::{runtime, sync::mpsc::unbounded_channel, sync::watch, task::LocalSet}
 
 use super::{
     EmbeddedStore, Sync,
-    failure::Complaints,
     file::DataFile,
     messages,
     writer::{Job, Writer},
 };
-use crate::store::{
-    Registration, StoreError,
-    commit::{Commit, Outcome, StoredMessage},
-    record::Record,
+use crate::{
+    store::{
+        Registration, StoreError,
+        commit::{Commit, Outcome, StoredMessage},
+        record::Record,
+    },
+    tally::Tally,
 };
 
 /// A folder that goes away with its owner.
@@ -109,8 +111,8 @@ fn what_waits_is_one_transaction() {
     let file = DataFile::open(&folder.file(), Sync::Full).unwrap();
     let (jobs, work) = mpsc::channel();
     let (outcomes, mut settled) = unbounded_channel();
-    let complaints = Complaints::default();
-    let writer = Writer { file, jobs: work, outcomes, readers: Vec::new(), complaints };
+    let refused = Tally::default();
+    let writer = Writer { file, jobs: work, outcomes, readers: Vec::new(), refused };
     for n in 0..COMMITS {
         assert!(jobs.send(Job::Commit(Some(message(n, 100)))).is_ok());
     }

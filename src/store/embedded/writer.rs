@@ -10,18 +10,14 @@ use std::{
 
 use tokio::sync::{mpsc::UnboundedSender, oneshot, watch};
 
-use super::{
-    failure::{self, Complaints},
-    file::DataFile,
-    messages, sessions,
-    tables::Tables,
-};
+use super::{failure, file::DataFile, messages, sessions, tables::Tables};
 use crate::{
     js,
     store::{
         self, StoreError,
         commit::{Outcome, StoredMessage},
     },
+    tally::Tally,
 };
 
 /// Jobs in one transaction.
@@ -89,7 +85,8 @@ pub(super) struct Writer {
     pub(super) jobs: Receiver<Job>,
     pub(super) outcomes: UnboundedSender<Vec<Outcome>>,
     pub(super) readers: Vec<JoinHandle<()>>,
-    pub(super) complaints: Complaints,
+    /// Events that the file refused.
+    pub(super) refused: Tally,
 }
 
 impl Writer {
@@ -166,7 +163,14 @@ impl Writer {
                     outcomes.push(Outcome::Done { room_was_new, online_changed: None })
                 }
                 (Job::Commit(_), Some(StoreError::Refused(why) | StoreError::Unavailable(why))) => {
-                    self.complaints.refused_event(&why);
+                    // A full disk refuses thousands of them a second.
+                    if let Some(refused_so_far) = self.refused.note() {
+                        tracing::error!(
+                            why,
+                            refused_so_far,
+                            "the data file refused events: they are not stored"
+                        );
+                    }
                     outcomes.push(Outcome::Refused);
                 }
             }
