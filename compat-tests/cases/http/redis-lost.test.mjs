@@ -17,8 +17,8 @@ const SOON = 2_000;
 /** Within this time after Redis is back, all must be well. */
 const RECOVERY = 5_000;
 /** Between two lines of our own log about requests that could not be served. */
-const QUIET = 5_000;
-const isOurs = has('embedded');
+const QUIET = 10_000;
+const isOurs = has('page');
 
 let redis;
 let server;
