@@ -224,7 +224,10 @@ function print(rows) {
   const [{ what }] = rows;
   const middle = (pick) => median(rows.map(pick));
   const groups = [...new Set(rows.flatMap(({ gone }) => Object.keys(gone)))];
-  const when = groups.map((group) => `${group} ${rows.every(({ gone }) => Number.isFinite(gone[group])) ? middle(({ gone }) => gone[group]) : 'stay'}`);
+  const when = groups.map((group) => {
+    const stay = rows.map(({ gone }) => gone[group]).filter((at) => !Number.isFinite(at));
+    return `${group} ${stay.length === 0 ? middle(({ gone }) => gone[group]) : (stay[0] ?? 'stay')}`;
+  });
   const cells = [what, mebi(Math.min(...rows.map(({ before }) => before))), mebi(Math.max(...rows.map(({ peak }) => peak))), mebi(middle(({ after }) => after))];
   for (const q of ['p50', 'p99', 'worst']) cells.push(`${ms(middle(({ calm }) => calm[q]))} → ${ms(middle(({ attack }) => attack[q]))}`);
   for (const q of ['p50', 'p99', 'worst']) cells.push(middle(({ calm, attack }) => attack[q] / calm[q]).toFixed(1));
