@@ -118,11 +118,18 @@ impl Parser<'_> {
 
     fn value(&mut self) -> Result<Json, ParseError> {
         self.space();
+        // Nothing else stands in the frames that nest, so that the deepest text needs little stack.
+        match self.peek() {
+            Some(b'{') => self.object(),
+            Some(b'[') => self.array(),
+            _ => self.scalar(),
+        }
+    }
+
+    fn scalar(&mut self) -> Result<Json, ParseError> {
         match self.peek() {
             Some(b'"') => self.string().map(Json::Str),
             Some(b'-' | b'0'..=b'9') => self.number().map(Json::Num),
-            Some(b'{') => self.nested(Self::object),
-            Some(b'[') => self.nested(Self::array),
             Some(b't') => self.word("true", Json::Bool(true)),
             Some(b'f') => self.word("false", Json::Bool(false)),
             Some(b'n') => self.word("null", Json::Null),
@@ -135,53 +142,63 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    fn nested(
-        &mut self,
-        inner: fn(&mut Self) -> Result<Json, ParseError>,
-    ) -> Result<Json, ParseError> {
+    /// Steps over the bracket that opens an array or object. Whether `close` follows at once.
+    fn open(&mut self, close: u8) -> Result<bool, ParseError> {
         if self.depth == MAX_DEPTH {
             return Err(ParseError::TooDeep);
         }
         self.depth += 1;
         self.at += 1;
         self.space();
-        let value = inner(self)?;
-        self.depth -= 1;
-        Ok(value)
+        Ok(self.closes(close))
+    }
+
+    /// Steps over the bracket that closes an array or object if it is next.
+    fn closes(&mut self, close: u8) -> bool {
+        let closes = self.eat(close);
+        self.depth -= usize::from(closes);
+        closes
+    }
+
+    /// After an element: whether a further one follows.
+    fn goes_on(&mut self, close: u8) -> Result<bool, ParseError> {
+        self.space();
+        if self.eat(b',') {
+            Ok(true)
+        } else if self.closes(close) {
+            Ok(false)
+        } else {
+            Err(self.error())
+        }
     }
 
     fn array(&mut self) -> Result<Json, ParseError> {
         let mut items = Vec::new();
-        if self.eat(b']') {
-            return Ok(Json::Arr(items));
-        }
-        loop {
+        let mut more = !self.open(b']')?;
+        while more {
             items.push(self.value()?);
-            self.space();
-            if !self.eat(b',') {
-                self.expect(b']')?;
-                return Ok(Json::Arr(items));
-            }
+            more = self.goes_on(b']')?;
         }
+        Ok(Json::Arr(items))
     }
 
     fn object(&mut self) -> Result<Json, ParseError> {
         let mut pairs = Vec::new();
-        if self.eat(b'}') {
-            return Ok(Json::Obj(Object::default()));
-        }
-        loop {
-            self.space();
-            let key = self.string()?;
-            self.space();
-            self.expect(b':')?;
+        let mut more = !self.open(b'}')?;
+        while more {
+            let key = self.key()?;
             pairs.push((key, self.value()?));
-            self.space();
-            if !self.eat(b',') {
-                self.expect(b'}')?;
-                return Ok(Json::Obj(Object::from_pairs(pairs)));
-            }
+            more = self.goes_on(b'}')?;
         }
+        Ok(Json::Obj(Object::from_pairs(pairs)))
+    }
+
+    fn key(&mut self) -> Result<Str, ParseError> {
+        self.space();
+        let key = self.string()?;
+        self.space();
+        self.expect(b':')?;
+        Ok(key)
     }
 
     fn digits(&mut self) -> Result<(), ParseError> {
