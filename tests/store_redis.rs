@@ -182,6 +182,40 @@ fn who_is_online_is_one_command_whatever_their_number() {
 }
 
 #[test]
+fn rooms_of_a_user_are_one_round_trip_while_they_stay_the_same() {
+    with_store(&[], async |server, store| {
+        let Store::Redis(redis) = &store else { panic!("another store") };
+        for id in 2..=40 {
+            let mut room = pipe();
+            room.cmd("ZADD").arg(format!("room:1:{id}")).arg(1).arg("{}");
+            room.cmd("HSET").arg(format!("user:{id}")).arg("username").arg(format!("name {id}"));
+            room.cmd("SADD").arg("user:1:rooms").arg(format!("1:{id}"));
+            redis.link().query(&room).await.unwrap();
+            assert_eq!(store.rooms_of("1").await.unwrap().len(), id - 1);
+        }
+        let reads = || {
+            let stats = server.cli(&["INFO", "stats"]);
+            let reads = stats.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+            reads.unwrap().trim().parse::<usize>().unwrap()
+        };
+        let before = reads();
+        for _ in 0..200 {
+            assert_eq!(store.rooms_of("1").await.unwrap().len(), 39);
+        }
+        let reads = reads() - before;
+        assert!((200..240).contains(&reads), "{reads} reads of 200 round trips");
+
+        let mut fewer = pipe();
+        fewer.cmd("DEL").arg("user:1:rooms").cmd("SADD").arg("user:1:rooms").arg("1:7");
+        redis.link().query(&fewer).await.unwrap();
+        let row = RoomRow::Private { id: "1:7".into(), names: [None, Some("name 7".into())] };
+        for _ in 0..2 {
+            assert_eq!(store.rooms_of("1").await.unwrap(), std::slice::from_ref(&row));
+        }
+    });
+}
+
+#[test]
 fn rooms_of_a_user_in_the_order_of_the_set() {
     let commands = [
         "HSET user:1 username Pablo",

@@ -5,6 +5,7 @@
 
 mod connect;
 pub mod dump;
+mod guess;
 mod journal;
 pub mod leases;
 pub mod link;
@@ -16,12 +17,15 @@ mod sessions;
 mod start;
 mod users;
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use redis::Pipeline;
 
 pub(crate) use self::connect::{Backoff, reason, timed_out, within};
-use self::{journal::Journal, leases::Leases, link::Link, reply::Replies};
+use self::{guess::Guesses, journal::Journal, leases::Leases, link::Link, reply::Replies};
 use crate::store::Result;
 
 /// The store on Redis. Its verbs are documented at [`crate::store::Store`].
@@ -32,6 +36,8 @@ pub struct RedisStore {
     leases: Leases,
     /// This Redis has refused SORT, and is not asked again.
     sort_is_refused: Rc<Cell<bool>>,
+    /// Which rooms a user likely has.
+    guesses: Rc<RefCell<Guesses>>,
 }
 
 impl RedisStore {
@@ -40,7 +46,8 @@ impl RedisStore {
     pub fn new(link: Link, ordered: Link, process: &str) -> Self {
         let leases = Leases::new(link.clone(), process);
         let journal = Journal::start(ordered, process);
-        Self { link, journal, leases, sort_is_refused: Rc::default() }
+        let (sort_is_refused, guesses) = Default::default();
+        Self { link, journal, leases, sort_is_refused, guesses }
     }
 
     /// The link for single verbs.

@@ -1,6 +1,6 @@
 //! Rooms and their messages (`http-and-redis.md` sections 2, 7 and 8).
 
-use redis::{Value, pipe};
+use redis::{Pipeline, Value, pipe};
 
 use super::{
     RedisStore,
@@ -31,16 +31,20 @@ impl RedisStore {
         Ok([replies.text()?, replies.text()?])
     }
 
+    /// One round trip if the user's list is as it was last time.
     pub(crate) async fn rooms_of(&self, user: &str) -> Result<Vec<RoomRow>> {
-        let ids = self.listed_rooms(user).await?;
+        let guess = self.guesses.borrow().of(user);
         let mut ask = pipe();
-        for id in &ids {
-            ask.cmd("GET").arg(keys::room_name(id)).cmd("EXISTS").arg(keys::room(id));
-            for user in pair(id).into_iter().flatten() {
-                ask.cmd("HGET").arg(keys::user(user)).arg("username");
-            }
-        }
+        ask.cmd("SMEMBERS").arg(keys::user_rooms(user));
+        guess.iter().for_each(|id| ask_about(&mut ask, id));
         let mut replies = self.ask(&ask).await?;
+        let ids: Vec<String> = replies.list()?.into_iter().map(text).collect();
+        if ids != *guess {
+            self.guesses.borrow_mut().note(user, &ids);
+            let mut ask = pipe();
+            ids.iter().for_each(|id| ask_about(&mut ask, id));
+            replies = self.ask(&ask).await?;
+        }
         let mut rows = Vec::with_capacity(ids.len());
         for id in ids {
             let name = replies.text()?;
@@ -140,6 +144,14 @@ impl RedisStore {
             Some(_) => RoomKind::Other,
         };
         Ok(RoomState { named, kind })
+    }
+}
+
+/// Asks for all that a row of a user's rooms may need.
+fn ask_about(ask: &mut Pipeline, id: &str) {
+    ask.cmd("GET").arg(keys::room_name(id)).cmd("EXISTS").arg(keys::room(id));
+    for user in pair(id).into_iter().flatten() {
+        ask.cmd("HGET").arg(keys::user(user)).arg("username");
     }
 }
 
