@@ -7,7 +7,7 @@ use redis_chat_server::{
     contract,
     ops::{exit::Failure, rebuild, serve, telemetry, transfer},
 };
-use tokio::{runtime, task::LocalSet};
+use tokio::runtime::{self, LocalOptions};
 
 fn main() {
     if let Err(why) = program() {
@@ -44,11 +44,13 @@ fn dotenv() -> Result<String, Failure> {
 }
 
 fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    // One thread owns the realtime side: see docs/ARCHITECTURE.md.
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    // One thread owns the realtime side: see docs/ARCHITECTURE.md. A `LocalRuntime` and not a `LocalSet`, which
+    // would be a loop within the loop: each step from one to the other is a look at epoll.
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let runtime =
         runtime.map_err(|why| Failure::Local(format!("no event loop can be started: {why}")))?;
-    let result = LocalSet::new().block_on(&runtime, work);
+    let result = runtime.block_on(work);
     // What still runs, such as a thread that hashes a password, is not waited for.
     runtime.shutdown_background();
     result

@@ -18,7 +18,7 @@ use crate::{
 /// The name of this command in announcements.
 const NAME: &str = "rebuild-presence";
 
-/// Does it, and tells how it went on standard output. Must be called inside a `LocalSet`.
+/// Does it, and tells how it went on standard output. Must be called where `spawn_local` works.
 ///
 /// # Errors
 /// What ends the program with a code of its own.

@@ -22,7 +22,7 @@ use crate::{
     passwords::Passwords,
 };
 
-/// Runs a server until it is told to stop. Must be called inside a `LocalSet`.
+/// Runs a server until it is told to stop. Must be called where `spawn_local` works.
 ///
 /// # Errors
 /// What ends the program with a code of its own.

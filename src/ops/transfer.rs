@@ -28,8 +28,8 @@ const LOT_BYTES: usize = 4 << 20;
 /// Lots that have been read and wait to be written.
 const LOTS_AHEAD: usize = 4;
 
-/// Does what the command says, and tells how it went on standard output. Must be called inside a
-/// `LocalSet`.
+/// Does what the command says, and tells how it went on standard output. Must be called where
+/// `spawn_local` works.
 ///
 /// # Errors
 /// What ends the program with a code of its own.

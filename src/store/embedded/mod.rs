@@ -87,8 +87,8 @@ struct Threads {
 }
 
 impl EmbeddedStore {
-    /// Opens or creates the data file and starts the threads. Nobody is online. Must be called inside
-    /// a `LocalSet`.
+    /// Opens or creates the data file and starts the threads. Nobody is online. Must be called where
+    /// `spawn_local` works.
     ///
     /// # Errors
     /// A sentence for people, as [`DataFile::open`].

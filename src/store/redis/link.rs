@@ -75,7 +75,7 @@ impl Drop for Shared {
 
 impl Link {
     /// Opens the first connection and starts the supervisor. Redis must answer within `timeout`,
-    /// now and later. Must be called inside a `LocalSet`.
+    /// now and later. Must be called where `spawn_local` works.
     ///
     /// # Errors
     /// A plain sentence: Redis can't be reached, the password is wrong, missing or not wanted, or
