@@ -18,7 +18,7 @@ SECONDS := 60
 # Every crate of the repository with a lock file of its own.
 CRATES := . benches fuzz compat-tests/rust-client
 
-.PHONY: help run check test chaos fuzz fuzz-accept fuzz-check deny audit bench bench-growth bench-accept bench-build bench-check build compat compat-accept hostile mutants upstream-client screenshot needs compat-packages rust-client
+.PHONY: help run check test chaos fuzz fuzz-accept fuzz-check deny audit bench bench-growth bench-growth-accept bench-accept bench-build bench-check build compat compat-accept hostile mutants upstream-client screenshot needs compat-packages rust-client
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -84,7 +84,10 @@ bench: bench-build ## servers side by side: CPU, memory, latency; PROFILE=full t
 	@$(BENCH) --$(PROFILE) --json benches/results/bench.json --svg benches/results/bench.svg $(ARGS)
 
 bench-growth: bench-build ## how the figures grow with sockets, rooms, stored messages and servers
-	@$(BENCH) --growth --json benches/results/growth.json $(ARGS)
+	@$(BENCH) --growth --json benches/results/growth.json --svg benches/results/growth.svg $(ARGS)
+
+bench-growth-accept: bench-build ## the same on a quiet machine into docs/
+	@$(BENCH) --growth --rounds 3 --json docs/growth.json --svg docs/growth.svg --readme docs/PERFORMANCE.md $(ARGS)
 
 bench-accept: bench-build ## three rounds on a quiet machine, five minutes, into the README and docs/
 	@$(BENCH) --quick --rounds 3 --json docs/bench.json --svg docs/bench.svg --readme README.md $(ARGS)

@@ -52,7 +52,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Puts the table in the place of the one in this Markdown file, between its two marks.
+    /// Puts the tables in the place of those in this Markdown file, between its two marks.
     #[arg(long, value_name = "FILE")]
     pub readme: Option<PathBuf>,
 

@@ -11,7 +11,7 @@ use crate::{
     options::{Options, Profile},
     prepare::Prepared,
     report::{
-        chart,
+        chart, curves,
         growth::{Growth, at},
         json, readme,
         samples::Samples,
@@ -69,7 +69,7 @@ fn compare(options: &Options) -> Result<String, Error> {
     write(options.svg.as_deref(), || chart::render(&results))?;
     let table = table::render(&results);
     if let Some(file) = &options.readme {
-        readme::put(file, &table)?;
+        readme::BENCHMARK.put(file, &table)?;
     }
     Ok(table)
 }
@@ -92,7 +92,12 @@ fn grow(options: &Options) -> Result<String, Error> {
     let Prepared { machine, notes, .. } = prepared;
     let growth = Growth { machine, columns, notes };
     write(options.json.as_deref(), || growth.json())?;
-    Ok(growth.table())
+    write(options.svg.as_deref(), || curves::render(&growth))?;
+    let tables = growth.table();
+    if let Some(file) = &options.readme {
+        readme::GROWTH.put(file, &tables)?;
+    }
+    Ok(tables)
 }
 
 /// A run under way.

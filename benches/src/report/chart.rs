@@ -15,7 +15,8 @@ const BAR: usize = 11;
 const GAP: usize = 14;
 const TOP: usize = 46;
 /// One per column; the first two are this repository's.
-const COLOURS: [&str; 6] = ["#c2410c", "#f59e0b", "#15803d", "#1d4ed8", "#7c3aed", "#64748b"];
+pub(super) const COLOURS: [&str; 6] =
+    ["#c2410c", "#f59e0b", "#15803d", "#1d4ed8", "#7c3aed", "#64748b"];
 
 /// The chart as SVG.
 pub fn render(results: &Results) -> String {
@@ -69,16 +70,7 @@ pub fn render(results: &Results) -> String {
         }
         y += GAP;
     }
-    let mut legend = String::new();
-    for (column, (target, _)) in results.columns.iter().enumerate() {
-        let (x, colour) = (10 + column * 130, COLOURS[column % COLOURS.len()]);
-        let _ = writeln!(
-            legend,
-            r#"<rect x="{x}" y="14" width="12" height="12" fill="{colour}"/><text x="{}" y="24">{}</text>"#,
-            x + 17,
-            escaped(&target.name)
-        );
-    }
+    let mut legend = legend(results.columns.iter().map(|(target, _)| &*target.name));
     let x = 10 + results.columns.len() * 130;
     let _ = writeln!(
         legend,
@@ -97,6 +89,21 @@ pub fn render(results: &Results) -> String {
     )
 }
 
-fn escaped(text: &str) -> String {
+/// What colour is whose.
+pub(super) fn legend<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut legend = String::new();
+    for (column, name) in names.enumerate() {
+        let (x, colour) = (10 + column * 130, COLOURS[column % COLOURS.len()]);
+        let _ = writeln!(
+            legend,
+            r#"<rect x="{x}" y="14" width="12" height="12" fill="{colour}"/><text x="{}" y="24">{}</text>"#,
+            x + 17,
+            escaped(name)
+        );
+    }
+    legend
+}
+
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

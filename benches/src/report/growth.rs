@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::{
+    json::figures,
     samples::Samples,
     table::{aligned, number},
 };
@@ -66,11 +67,11 @@ impl Growth {
 
     /// All figures.
     pub fn json(&self) -> String {
-        let mut servers = Map::new();
-        for (target, samples) in &self.columns {
-            let figures = samples.iter().map(|(name, values)| (name.to_owned(), json!(values)));
-            servers.insert(target.name.clone(), Value::Object(figures.collect()));
-        }
+        let servers: Map<String, Value> = self
+            .columns
+            .iter()
+            .map(|(target, samples)| (target.name.clone(), figures(samples)))
+            .collect();
         let whole =
             json!({ "machine": self.machine.json(), "servers": servers, "notes": self.notes });
         let mut text = serde_json::to_string_pretty(&whole).expect("texts and numbers");
@@ -102,7 +103,7 @@ fn row(family: &Family, curve: &Curve, server: &str, samples: &Samples) -> Optio
     Some(label.into_iter().chain(cells).chain([verdict]).collect())
 }
 
-fn grouped(size: u64) -> String {
+pub(super) fn grouped(size: u64) -> String {
     let digits = size.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -37,7 +37,8 @@ pub fn render(results: &Results) -> String {
     text
 }
 
-fn figures(samples: &Samples) -> Value {
+/// The figures of one server by name: each round, and their median.
+pub(super) fn figures(samples: &Samples) -> Value {
     let figure = |(name, values): (&str, &[f64])| {
         let round = |value: f64| (value * 1e4).round() / 1e4;
         let rounds: Vec<f64> = values.iter().copied().map(round).collect();

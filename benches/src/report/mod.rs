@@ -1,6 +1,7 @@
 //! What was measured, for readers and for programs.
 
 pub mod chart;
+pub mod curves;
 pub mod growth;
 pub mod json;
 pub mod lines;
