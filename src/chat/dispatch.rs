@@ -1,22 +1,26 @@
 //! From the packets of a socket to what the chat does with them (`realtime.md` sections 7.1 to 7.8).
 
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 use hyper::HeaderMap;
 
-use super::{Chat, Client, Identity, PartialEvent, State, answer::Sender, message::Message};
+use super::{
+    Chat, Client, Identity, State,
+    answer::{Refusal, Sender},
+    message::Message,
+};
 use crate::{
     contract::events,
     engine::{Application, Data, Key, Malformed, session::End},
     js::{self, Json, Str},
     socketio::{
         self,
-        packet::{self, Event, Packet},
+        packet::{self, Packet},
     },
 };
 
 /// The one namespace.
-const MAIN: &str = "/";
+pub(super) const MAIN: &str = "/";
 
 impl Application for Chat {
     fn opened(self: Rc<Self>, key: Key, headers: &HeaderMap) {
@@ -49,7 +53,9 @@ impl Application for Chat {
             }
             Packet::Disconnect { namespace: MAIN } => self.leave(key),
             Packet::Disconnect { .. } | Packet::Ignored => {}
-            Packet::Event(event) if event.attachments > 0 => self.expect_attachments(key, event),
+            Packet::Event(event) if event.attachments > 0 => {
+                self.expect_attachments(key, &event, text);
+            }
             Packet::Event(event) => {
                 if event.namespace == MAIN {
                     self.event(key, event.arguments, event.wants_ack, event.ack, text.len());
@@ -76,7 +82,7 @@ impl Application for Chat {
 
 impl Chat {
     /// Does an event of a joined, signed-in socket; all others are ignored (section 7.3, 8.1).
-    fn event(
+    pub(super) fn event(
         self: &Rc<Self>,
         key: Key,
         arguments: Vec<Json>,
@@ -92,7 +98,9 @@ impl Chat {
                     Identity::User(user) => user.clone(),
                     _ => {
                         drop(clients);
-                        return self.answer_refused(key, ack, "You are not signed in");
+                        const WHY: Refusal = "You are not signed in";
+                        self.refusals.note("an event", WHY);
+                        return self.answer_refused(key, ack, WHY);
                     }
                 },
                 _ => return,
@@ -120,47 +128,12 @@ impl Chat {
             }
             Some(events::MESSAGE) => match Message::check(argument) {
                 Ok(message) if self.policy.may_send_as(&sender.user, &message) => {
-                    self.submit(sender, message, size);
+                    self.submit(sender, message);
                 }
                 Ok(_) => self.refuse(&sender, events::MESSAGE, "The sender is somebody else"),
                 Err(why) => self.refuse(&sender, events::MESSAGE, why),
             },
-            _ => self.answer_refused(key, ack, "There is no such event"),
+            _ => self.refuse(&sender, "an event", "There is no such event"),
         }
-    }
-
-    fn expect_attachments(&self, key: Key, event: Event<'_>) {
-        if let Some(client) = self.clients.borrow_mut().by_key.get_mut(&key) {
-            // Attachments of an event that has no effect are due all the same.
-            let arguments = if event.namespace == MAIN { event.arguments } else { Vec::new() };
-            let attachments = Vec::new();
-            let (ack, missing) = (event.ack, event.attachments);
-            client.partial = Some(PartialEvent { arguments, ack, missing, attachments, bytes: 0 });
-        }
-    }
-
-    fn attachment(self: &Rc<Self>, key: Key, data: &[u8]) -> Result<(), Malformed> {
-        let complete = {
-            let mut clients = self.clients.borrow_mut();
-            let client = clients.by_key.get_mut(&key).ok_or(Malformed)?;
-            let partial = client.partial.as_mut().ok_or(Malformed)?;
-            // One event's attachments together may be as large as one message; also empty ones take
-            // memory.
-            partial.bytes += data.len().max(size_of::<Arc<[u8]>>());
-            if partial.bytes > self.max_payload {
-                return Err(Malformed);
-            }
-            partial.attachments.push(Arc::from(data));
-            partial.missing -= 1;
-            if partial.missing == 0 { client.partial.take() } else { None }
-        };
-        if let Some(mut partial) = complete {
-            partial
-                .arguments
-                .iter_mut()
-                .try_for_each(|a| packet::attach(a, &partial.attachments))?;
-            self.event(key, partial.arguments, false, partial.ack, partial.bytes);
-        }
-        Ok(())
     }
 }

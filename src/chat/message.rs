@@ -1,9 +1,15 @@
 //! A chat message of a client, checked before the first command is sent to the store
 //! (`realtime.md` section 8.5, `http-and-redis.md` sections 9 and 14).
 
-use crate::js::{self, Json, Str};
+use crate::{
+    contract::events,
+    engine::frame::Frame,
+    js::{self, Json, Str},
+    socketio,
+};
 
-/// A message that can be stored.
+/// A message that can be stored. It may have to wait for that, so it is text and not JSON in memory, which takes ten
+/// times as much.
 #[derive(Debug, PartialEq)]
 pub struct Message {
     /// The room's id as JavaScript's text: it names the room of sockets.
@@ -16,8 +22,11 @@ pub struct Message {
     pub from_is_one: bool,
     /// The score: the text of `date`.
     pub score: String,
-    /// All that was sent, in the sender's order, with its text cleaned.
-    pub document: Json,
+    /// All that was sent, in the sender's order, with its text cleaned: the JSON that is stored and announced, in which
+    /// binary is text, as JavaScript writes a buffer.
+    pub member: Vec<u8>,
+    /// The same as an event, for the sockets of the room.
+    pub frames: Vec<Frame>,
 }
 
 pub use super::answer::Refusal;
@@ -50,7 +59,15 @@ impl Message {
         {
             *text = Json::Str(js::sanitise(dirty));
         }
-        Ok(Message { room, room_is_text, from, from_is_one, score, document: Json::Obj(document) })
+        let (member, frames) = written(&Json::Obj(document));
+        Ok(Message { room, room_is_text, from, from_is_one, score, member, frames })
+    }
+
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        let ids = self.from.iter().map(String::len).sum::<usize>();
+        let frames = self.frames.iter().map(Frame::size).sum::<usize>();
+        self.member.len() + frames + ids + self.score.len() + self.room.as_bytes().len()
     }
 
     /// The room's id as it stands in Redis keys.
@@ -64,6 +81,19 @@ impl Message {
 pub fn room_users(room: &str) -> [String; 2] {
     let mut parts = room.split(':').map(str::to_owned);
     [(); 2].map(|()| parts.next().unwrap_or_else(|| "undefined".into()))
+}
+
+fn written(document: &Json) -> (Vec<u8>, Vec<Frame>) {
+    let (mut member, mut attachments) = (Vec::new(), Vec::new());
+    document.write_with_attachments(&mut member, &mut attachments);
+    if attachments.is_empty() {
+        let frame = socketio::event(events::MESSAGE, &member);
+        return (member, vec![frame]);
+    }
+    let frames = socketio::binary_event(events::MESSAGE, &member, &attachments);
+    member.clear();
+    document.write(&mut member);
+    (member, frames)
 }
 
 fn senders(from: Option<&Json>) -> Result<Vec<String>, Refusal> {
@@ -108,10 +138,10 @@ mod tests {
             r#"{"10":2,"roomId":"0","message":"a<b>&amp;","from":"1","date":1600001000.0,"x":1E2}"#,
         )
         .unwrap();
-        assert_eq!(
-            message.document.to_text(),
-            r#"{"10":2,"roomId":"0","message":"a&ltb&gt&amp;","from":"1","date":1600001000,"x":100}"#
-        );
+        let text = r#"{"10":2,"roomId":"0","message":"a&ltb&gt&amp;","from":"1","date":1600001000,"x":100}"#;
+        assert_eq!(message.member, text.as_bytes());
+        assert_eq!(message.frames, [socketio::event("message", text.as_bytes())]);
+        assert!((2 * text.len()..3 * text.len()).contains(&message.size()));
         assert_eq!(
             (message.score.as_str(), message.from.as_slice()),
             ("1600001000", &["1".to_owned()][..])

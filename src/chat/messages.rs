@@ -24,18 +24,19 @@ use crate::{
 
 impl Chat {
     /// Takes a checked message. Behind an event that waits for the store it waits too.
-    pub(super) fn submit(self: &Rc<Self>, sender: Sender, message: Message, size: usize) {
-        let key = sender.key;
+    pub(super) fn submit(self: &Rc<Self>, sender: Sender, message: Message) {
         if self.is_full() {
-            return self.close_flooding(key);
+            return self.close_flooding(&sender, events::MESSAGE);
         }
-        self.park_or_run(key, Parked::Message(sender, Box::new(message), size));
+        self.park_or_run(sender.key, Parked::Message(sender, Box::new(message)));
     }
 
     /// Takes a `room.join`. Only one that must be looked up waits.
     pub(super) fn ask_to_join(self: &Rc<Self>, sender: Sender, room: Str) {
-        if self.knows_member(&sender, &room) {
+        if self.knows_member(&sender, &room) || room.as_bytes().len() > self.room_bytes {
             self.join_or_refuse(&sender, &room);
+        } else if self.is_full() {
+            self.close_flooding(&sender, events::ROOM_JOIN);
         } else {
             self.park_or_run(sender.key, Parked::Join(sender, room));
         }
@@ -70,13 +71,14 @@ impl Chat {
             Parked::Join(sender, room) if self.knows_member(&sender, &room) => {
                 return self.join_or_refuse(&sender, &room);
             }
-            Parked::Message(sender, message, _) if self.knows_room(&sender, &message) => {
-                return self.store_message(sender, &message, None);
+            Parked::Message(sender, message) if self.knows_room(&sender, &message) => {
+                return self.store_message(sender, *message, None);
             }
             event => event,
         };
         if let Some(client) = self.clients.borrow_mut().by_key.get_mut(&key) {
             client.busy = true;
+            self.parked_bytes.set(self.parked_bytes.get() + event.size());
             spawn_local(self.clone().run_later(key, event));
         }
     }
@@ -109,6 +111,7 @@ impl Chat {
     /// Does an event once it is known whether its sender may use the room, and what the room is.
     async fn run_later(self: Rc<Self>, key: Key, event: Parked) {
         self.hold(key, 1);
+        let size = event.size();
         match event {
             Parked::Leave(user) => self.announce_leave(key, &user),
             Parked::Join(sender, room) => {
@@ -117,7 +120,7 @@ impl Chat {
                     Err(why) => self.refuse(&sender, events::ROOM_JOIN, why),
                 }
             }
-            Parked::Message(sender, message, _) => {
+            Parked::Message(sender, message) => {
                 let look = async || {
                     self.enter_room(&sender, &message.room).await?;
                     self.announce_room(&message).await
@@ -126,12 +129,13 @@ impl Chat {
                     Ok(show) => {
                         // What announced it to this server may have been missed.
                         self.room_appeared(&message.room_id());
-                        self.store_message(sender, &message, show);
+                        self.store_message(sender, *message, show);
                     }
                     Err(why) => self.refuse(&sender, events::MESSAGE, why),
                 }
             }
         }
+        self.parked_bytes.set(self.parked_bytes.get() - size);
         self.release(key, 1);
         self.resume(key);
     }
@@ -188,20 +192,10 @@ impl Chat {
     }
 
     /// Commits a message: stored and announced, then delivered to its room.
-    fn store_message(self: &Rc<Self>, sender: Sender, message: &Message, show: Option<Vec<u8>>) {
+    fn store_message(self: &Rc<Self>, sender: Sender, message: Message, show: Option<Vec<u8>>) {
         let key = sender.key;
         let id = message.room_id();
-        let (mut member, mut attachments) = (Vec::new(), Vec::new());
-        message.document.write_with_attachments(&mut member, &mut attachments);
-        let frames = if attachments.is_empty() {
-            vec![socketio::event(events::MESSAGE, &member)]
-        } else {
-            let frames = socketio::binary_event(events::MESSAGE, &member, &attachments);
-            // Stored and announced, binary is text, as JavaScript writes a buffer.
-            member.clear();
-            message.document.write(&mut member);
-            frames
-        };
+        let Message { room, from, score, member, frames, .. } = message;
         if self.store.is_shared() {
             // Before it is stored: whatever finds it there must know that it is under way.
             self.hearing.borrow_mut().note(&member);
@@ -215,14 +209,14 @@ impl Chat {
         }
         publish.extend(self.announcement(events::MESSAGE, &member));
         let commit = Commit {
-            online: message.from.clone(),
-            message: Some(StoredMessage { room: id.clone(), score: message.score.clone(), member }),
+            online: from,
+            message: Some(StoredMessage { room: id.clone(), score, member }),
             publish,
             ..Commit::default()
         };
         // From now on the room counts as known: what follows is committed behind this.
         let was_known = self.remember_room(&id);
-        let audience = Audience::Room(message.room.clone());
+        let audience = Audience::Room(room);
         self.commit(key, commit, move |chat, outcome| match outcome {
             Outcome::Refused => {
                 chat.clients.borrow_mut().known.remove(&id);
@@ -291,7 +285,7 @@ impl Parked {
     /// Bytes that the event holds while it waits, roughly.
     fn size(&self) -> usize {
         match self {
-            Parked::Message(_, _, size) => *size,
+            Parked::Message(_, message) => message.size(),
             Parked::Join(_, room) => room.as_bytes().len(),
             Parked::Leave(_) => 0,
         }

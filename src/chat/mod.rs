@@ -14,6 +14,7 @@ mod leases;
 pub mod message;
 mod messages;
 pub mod online;
+mod partial;
 pub mod policy;
 pub mod presence;
 mod rooms;
@@ -35,6 +36,7 @@ use self::{
     leases::Lease,
     message::Message,
     online::Told,
+    partial::PartialEvent,
     policy::{Audience, Policy},
     presence::Presence,
     user::User,
@@ -75,20 +77,10 @@ enum State {
 
 /// What waits behind an event of the same socket.
 enum Parked {
-    /// With the bytes that it holds while it waits.
-    Message(Sender, Box<Message>, usize),
+    Message(Sender, Box<Message>),
     /// Only a join that must be looked up waits.
     Join(Sender, Str),
     Leave(Rc<User>),
-}
-
-/// A binary event whose attachments are still coming.
-struct PartialEvent {
-    arguments: Vec<Json>,
-    ack: Option<u64>,
-    missing: usize,
-    attachments: Vec<std::sync::Arc<[u8]>>,
-    bytes: usize,
 }
 
 /// One engine session, as the chat sees it.
@@ -147,7 +139,7 @@ pub struct Chat {
     hearing: RefCell<Hearing>,
     told: RefCell<Told>,
     lease: Lease,
-    /// Bytes of the messages that are parked.
+    /// Bytes of the events that are parked, and of those that they wait for.
     parked_bytes: Cell<usize>,
     refusals: Refusals,
 }
@@ -283,8 +275,8 @@ impl Chat {
         self.store.held_bytes() + self.parked_bytes.get() > self.held_bytes
     }
 
-    fn close_flooding(&self, key: Key) {
-        tracing::warn!("too much waits for the store: a client that sends more is disconnected");
-        self.engine.end(key, End::Flooding);
+    fn close_flooding(&self, sender: &Sender, event: &str) {
+        self.refuse(sender, event, "Too much waits for the store (HELD_BYTES)");
+        self.engine.end(sender.key, End::Flooding);
     }
 }

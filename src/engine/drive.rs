@@ -18,13 +18,10 @@ use super::{
     packet::Packet,
     reader::{Event, Reader},
     session::{End, Millis},
-    socket::{CLOSE_PATIENCE, Socket, Written},
+    socket::{CLOSE_PATIENCE, Socket, TRY_AGAIN_LATER, Written},
     table::{Entry, Table},
     wheel::TICK_MS,
 };
-
-/// The status of a close frame to a client for which there is no room now.
-const TRY_AGAIN_LATER: u16 = 1013;
 
 /// Sends at the end of each turn of the loop what the turn has queued: one write per socket, that
 /// carries all its packets. Yielding first lets everything that is ready queue its packets too.

@@ -8,7 +8,11 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{frame::Frame, packet::Packet};
+use super::{
+    frame::Frame,
+    packet::Packet,
+    socket::{POLICY_VIOLATION, TRY_AGAIN_LATER},
+};
 use crate::limits::bucket::{Bucket, Rate};
 
 /// A time in milliseconds since the engine started.
@@ -25,8 +29,8 @@ pub trait Wire {
     fn close(&self);
     /// The same to a client that gives no sign of life, or does not read: its answer is hardly waited for.
     fn give_up(&self);
-    /// Sends a close frame that tells why and closes.
-    fn refuse(&self, why: &'static str);
+    /// Sends a close frame with a status that tells why and closes.
+    fn refuse(&self, status: u16, why: &'static str);
     /// Whether this is the same connection.
     fn same(&self, other: &Self) -> bool;
 }
@@ -70,7 +74,7 @@ pub enum End {
     PingTimeout,
     /// The layer above closed it.
     Server,
-    /// Too much of what the client sent was waiting for the store.
+    /// The client sent more while too much of clients was waiting, for the store or for its rest.
     Flooding,
     /// The client sent more messages than it may.
     TooMany,
@@ -391,7 +395,8 @@ impl<W: Wire> Session<W> {
         }
         if let Transport::WebSocket(wire) = &self.transport {
             match why {
-                End::TooMany => wire.refuse("Too many events in a short time"),
+                End::TooMany => wire.refuse(POLICY_VIOLATION, "Too many events in a short time"),
+                End::Flooding => wire.refuse(TRY_AGAIN_LATER, "Too much is waiting here"),
                 End::PingTimeout | End::SlowReader => wire.give_up(),
                 _ => wire.close(),
             }

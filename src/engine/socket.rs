@@ -20,7 +20,9 @@ use super::{
 const CHUNK: usize = 64 * 1024;
 
 /// The status of a close frame to a client that broke a rule of this server.
-const POLICY_VIOLATION: u16 = 1008;
+pub(super) const POLICY_VIOLATION: u16 = 1008;
+/// The status of a close frame to a client for which there is no room now.
+pub(super) const TRY_AGAIN_LATER: u16 = 1013;
 
 /// How long a closed connection may take to answer the close frame.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
@@ -283,8 +285,8 @@ impl Wire for Rc<Socket> {
         self.close_with(None);
     }
 
-    fn refuse(&self, why: &'static str) {
-        self.close_saying(Some(POLICY_VIOLATION), why);
+    fn refuse(&self, status: u16, why: &'static str) {
+        self.close_saying(Some(status), why);
     }
 
     fn same(&self, other: &Self) -> bool {

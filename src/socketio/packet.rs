@@ -86,19 +86,20 @@ pub fn parse(text: &str) -> Result<Packet<'_>, Malformed> {
     }
 }
 
-/// Puts attachments in the place of their placeholders, `{"_placeholder":true,"num":n}`.
+/// Puts attachments in the place of their placeholders, `{"_placeholder":true,"num":n}`. Each is taken by the one
+/// that names it: else a small packet could name a large one thousands of times, and each would be stored and sent.
 ///
 /// # Errors
-/// If a placeholder names an attachment that is not there.
-pub fn attach(value: &mut Json, attachments: &[Arc<[u8]>]) -> Result<(), Malformed> {
+/// If a placeholder names an attachment that is not there, or not any more.
+pub fn attach(value: &mut Json, attachments: &mut [Option<Arc<[u8]>>]) -> Result<(), Malformed> {
     match value {
         Json::Arr(items) => items.iter_mut().try_for_each(|item| attach(item, attachments)),
         Json::Obj(object) if object.get("_placeholder") == Some(&Json::Bool(true)) => {
             let Some(Json::Num(number)) = object.get("num") else { return Err(Malformed) };
-            let data = attachments
-                .get(*number as usize)
+            let place = attachments
+                .get_mut(*number as usize)
                 .filter(|_| number.fract() == 0.0 && *number >= 0.0);
-            *value = Json::Bin(data.ok_or(Malformed)?.clone());
+            *value = Json::Bin(place.and_then(Option::take).ok_or(Malformed)?);
             Ok(())
         }
         Json::Obj(object) => object.values_mut().try_for_each(|item| attach(item, attachments)),
@@ -192,9 +193,13 @@ mod tests {
     #[test]
     fn attachments_replace_placeholders() {
         let mut value = Json::parse(r#"["m",{"a":{"_placeholder":true,"num":0}}]"#).unwrap();
-        attach(&mut value, &[Arc::from(&b"hi"[..])]).unwrap();
+        let part = || Some(Arc::from(&b"hi"[..]));
+        attach(&mut value, &mut [part()]).unwrap();
         assert_eq!(value.to_text(), r#"["m",{"a":{"type":"Buffer","data":[104,105]}}]"#);
         let mut missing = Json::parse(r#"{"_placeholder":true,"num":3}"#).unwrap();
-        assert!(attach(&mut missing, &[]).is_err());
+        assert!(attach(&mut missing, &mut []).is_err());
+        let one = r#"{"_placeholder":true,"num":0}"#;
+        let mut twice = Json::parse(&format!("[{one},{one}]")).unwrap();
+        assert!(attach(&mut twice, &mut [part(), part()]).is_err());
     }
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Polling } from '../../lib/engine.mjs';
+import { MEBI, rssOf } from '../../lib/hostile.mjs';
 import { ownWorld } from '../../lib/rt-own.mjs';
 import { gapless, numbersOf, series, whole } from '../../lib/rt-series.mjs';
 import { message } from '../../lib/rt-world.mjs';
@@ -98,6 +99,41 @@ describe('redis away', { concurrency: true }, () => {
     const numbers = published(world, a, since);
     assert.ok(gapless(numbers) && (numbers[0] ?? 0) === 0, `${numbers.length} published`);
     assert.deepEqual(series(published(world, b, since), 10), whole(10));
+  });
+
+  deviation('away.held-bytes', LIMITS, async (t) => {
+    // Past the bound over all sockets who sends more is told so and closed. What was taken is done, in order.
+    const world = await ownWorld(t, { env: { COMPAT: 'safe', HELD_BYTES: '2000000', ROOM_BYTES: '800000' }, durable: true });
+    const [a, b, c] = [await world.user('a'), await world.user('b'), await world.user('c')];
+    // With COMPAT=safe nobody who is not signed in hears of them, so they join by themselves.
+    const join = async (user) => {
+      await world.client.sadd(`user:${user.id}:rooms`, '0');
+      const ws = await world.ws({ user, ns: false });
+      await ws.next((frame) => frame.startsWith?.('0{'));
+      await ws.connectNs();
+      return ws;
+    };
+    const [eager, joining, other] = [await join(a), await join(b), await join(c)];
+    const since = world.bus.mark();
+    await world.redisDies();
+    await sleep(300);
+    const before = rssOf(world.server.pid);
+    for (let n = 0; n < 60 && eager.closed === undefined; n += 1) await eager.emit('message', { ...message(a, '0', String(n), n), more: 'x'.repeat(200_000) });
+    await eager.closing(10_000);
+    assert.deepEqual(eager.closed, { closed: 1013 });
+    for (let n = 0; n < 60 && joining.closed === undefined; n += 1) await joining.emit('room.join', `${n}${'x'.repeat(700_000)}`);
+    await joining.closing(10_000);
+    assert.deepEqual(joining.closed, { closed: 1013 });
+    // Longer than all names of a socket's rooms may be: refused without a look at the store.
+    other.send(`427${JSON.stringify(['room.join', 'x'.repeat(999_000)])}`);
+    assert.match(await other.next((frame) => frame.startsWith('437')), /too many rooms/);
+    assert.ok(rssOf(world.server.pid) - before < 40 * MEBI, `${rssOf(world.server.pid) - before} bytes more`);
+    await world.redisReturns();
+    await world.eventually(() => published(world, a, since).length > 0, 'some were taken');
+    await other.emit('message', message(c, '0', '1'));
+    await world.eventually(() => published(world, c, since).length === 1, 'the other one is served');
+    const numbers = published(world, a, since);
+    assert.ok(gapless(numbers) && numbers[0] === 0 && numbers.length < 60, `${numbers}`);
   });
 
   deviation('away.connect-held', LIMITS, async (t) => {

@@ -56,6 +56,39 @@ describe('what is not complete', () => {
   });
 });
 
+describe('a binary event', () => {
+  const hole = (num) => ({ _placeholder: true, num });
+  const packet = (person, attachments, more) => `45${attachments}-${JSON.stringify(['message', message(person, '0', 'binary', more)])}`;
+  test('names each of its attachments once, or its connection is closed', async () => {
+    const person = await t.newcomer();
+    const [socket, other] = [await t.socket(person), await t.socket(person)];
+    const before = rssOf(t.server.pid);
+    // Each placeholder would be 100 kB to store and to send.
+    socket.send(packet(person, 1, { parts: Array(1_000).fill(hole(0)) }), Buffer.alloc(100_000));
+    await socket.closing(5_000);
+    assert.ok(rssOf(t.server.pid) - before < 16 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
+    other.send(packet(person, 2, { parts: [hole(1), hole(0)] }), Buffer.from([1]), Buffer.from([2]));
+    await other.next((frame) => frame.startsWith?.('452-'));
+    assert.deepEqual([await other.next((frame) => frame.bin), await other.next((frame) => frame.bin)], [{ bin: '02' }, { bin: '01' }]);
+    assert.equal((await person.get('/room/0/messages?offset=0&size=1')).at(0).parts.length, 2);
+  });
+  test('of which attachments are missing is bounded with all that is not complete', { timeout: 60_000 }, async () => {
+    const person = await t.newcomer();
+    const sockets = [];
+    for (let n = 0; n < 30; n += 1) sockets.push(await t.socket(person));
+    const nobody = await t.socket();
+    const before = rssOf(t.server.pid);
+    // In memory as JSON it would take ten times as much.
+    const large = `459-["message"${',[]'.repeat(300_000)}]`;
+    for (const socket of [nobody, ...sockets]) socket.send(large);
+    await eventually(() => sockets.filter(({ closed }) => closed?.closed === 1013).length >= 20, 'the rest is closed');
+    await works();
+    // What an event would hold that has no effect is not kept at all.
+    assert.equal(nobody.closed, undefined);
+    assert.ok(rssOf(t.server.pid) - before < 48 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
+  });
+});
+
 /** Connections that ask for much, again and again: the first case below leaves long messages. */
 const asking = ({ cookie }, count) => {
   const first = `GET /room/0/messages?offset=0&size=50 HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n\r\n`.repeat(20);

@@ -164,6 +164,15 @@ describe('sizes', () => {
       assert.deepEqual((await t.history(person, '0')).slice(0, 2), [after, large]);
     });
   }
+  test('the text of a binary one counts too', async () => {
+    const person = await t.newcomer();
+    const socket = await t.socket(person);
+    const binary = (length) => `451-7${JSON.stringify(['message', message(person, '0', 'x'.repeat(length), { b: { _placeholder: true, num: 0 } })])}`;
+    for (const [length, answer] of [[524_288, '437[{"message":"The message is too long"}]'], [400_000, '437[{"ok":true}]']]) {
+      socket.send(binary(length), Buffer.from('x'));
+      assert.equal(await socket.next((frame) => frame.startsWith?.('437')), answer);
+    }
+  });
 });
 
 describe('sessions', () => {

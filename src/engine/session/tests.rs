@@ -18,7 +18,7 @@ impl Wire for Paper {
     fn give_up(&self) {
         self.0.borrow_mut().push("given up".into());
     }
-    fn refuse(&self, why: &'static str) {
+    fn refuse(&self, _: u16, why: &'static str) {
         self.0.borrow_mut().push(why.into());
     }
     fn same(&self, other: &Self) -> bool {
