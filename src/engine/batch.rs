@@ -48,7 +48,7 @@ impl Batch {
         let mut written = vec![None; sends.len()];
         let sent = ring.send(&sends, |i, taken| {
             let (_, socket, frame) = &self.packets[i];
-            written[i] = Some(socket.sent(frame.wire(), taken, now));
+            written[i] = Some(socket.sent(frame, taken, now));
         });
         if let Err(why) = sent {
             tracing::error!(%why, "io_uring failed: from now on each packet is sent by itself");
@@ -56,7 +56,7 @@ impl Batch {
         }
         for ((key, socket, frame), written) in self.packets.drain(..).zip(written) {
             // What the ring did not send waits like what a socket did not take.
-            let unsent = || socket.sent(frame.wire(), Err(io::ErrorKind::WouldBlock.into()), now);
+            let unsent = || socket.sent(&frame, Err(io::ErrorKind::WouldBlock.into()), now);
             let written = written.unwrap_or_else(unsent);
             done(key, socket, written);
         }

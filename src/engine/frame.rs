@@ -54,6 +54,11 @@ impl Frame {
         &self.bytes
     }
 
+    /// What is left of it behind the first `sent` bytes, without a copy.
+    pub fn rest(&self, sent: usize) -> Bytes {
+        self.bytes.slice(sent..)
+    }
+
     /// What the frame carries.
     pub fn payload(&self) -> &[u8] {
         &self.bytes[usize::from(self.head)..]

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf, Bytes};
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
@@ -29,10 +30,11 @@ pub const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 /// The same for one that has not answered a heartbeat, or does not read what is sent.
 const SILENT_PATIENCE: Duration = Duration::from_millis(250);
 
-/// The write side. Bytes wait here only when the kernel took a part of a write.
+/// The write side. Bytes wait here only when the kernel took a part of a write. Those of a large frame are the frame's
+/// own, however many sockets they wait in.
 pub struct Socket {
     stream: TcpStream,
-    unsent: RefCell<Vec<u8>>,
+    unsent: RefCell<Bytes>,
     closing: Cell<bool>,
     silent: Cell<bool>,
     /// Since when, in milliseconds of the engine, the kernel takes nothing.
@@ -115,7 +117,7 @@ impl Socket {
     }
 
     /// Notes what the kernel took of a packet that was sent to a socket that [was free](Self::is_free).
-    pub fn sent(&self, bytes: &[u8], taken: io::Result<usize>, now: u64) -> Written {
+    pub fn sent(&self, frame: &Frame, taken: io::Result<usize>, now: u64) -> Written {
         let taken = match taken {
             Ok(taken) => taken,
             Err(why)
@@ -125,11 +127,11 @@ impl Socket {
             }
             Err(_) => return Written::Lost,
         };
-        if taken == bytes.len() {
+        if taken == frame.size() {
             self.blocked.set(None);
             return Written::All;
         }
-        *self.unsent.borrow_mut() = bytes[taken..].to_vec();
+        *self.unsent.borrow_mut() = frame.rest(taken);
         self.blocked(now)
     }
 
@@ -153,7 +155,7 @@ impl Socket {
             let sent = if single {
                 let frame = first.clone();
                 queue.pop();
-                self.send_bytes(frame.wire())
+                self.send_frame(&frame)
             } else {
                 scratch.clear();
                 while let Some(frame) = queue.front()
@@ -162,7 +164,7 @@ impl Socket {
                     scratch.extend_from_slice(frame.wire());
                     queue.pop();
                 }
-                self.send_bytes(scratch)
+                self.send_bytes(scratch, |sent| Bytes::copy_from_slice(&scratch[sent..]))
             };
             match sent {
                 Ok(true) => self.blocked.set(None),
@@ -174,14 +176,18 @@ impl Socket {
         Written::All
     }
 
-    /// True if the kernel took everything; what it did not take is kept.
-    fn send_bytes(&self, bytes: &[u8]) -> io::Result<bool> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match self.stream.try_write(rest) {
-                Ok(n) => rest = &rest[n..],
+    fn send_frame(&self, frame: &Frame) -> io::Result<bool> {
+        self.send_bytes(frame.wire(), |sent| frame.rest(sent))
+    }
+
+    /// True if the kernel took everything; what it did not take is kept, as `rest` gives it by where it begins.
+    fn send_bytes(&self, bytes: &[u8], rest: impl FnOnce(usize) -> Bytes) -> io::Result<bool> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.stream.try_write(&bytes[sent..]) {
+                Ok(n) => sent += n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    *self.unsent.borrow_mut() = rest.to_vec();
+                    *self.unsent.borrow_mut() = rest(sent);
                     return Ok(false);
                 }
                 Err(e) => return Err(e),
@@ -205,12 +211,12 @@ impl Socket {
             let mut unsent = self.unsent.borrow_mut();
             match self.stream.try_write(&unsent) {
                 Ok(n) if n == unsent.len() => {
-                    *unsent = Vec::new();
+                    *unsent = Bytes::new();
                     self.blocked.set(None);
                     break;
                 }
                 Ok(n) => {
-                    unsent.drain(..n);
+                    unsent.advance(n);
                     self.blocked.set(Some(now()));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -260,7 +266,7 @@ impl Socket {
         if self.unsent.borrow().is_empty() && !self.closing.get() {
             let mut frame = vec![0x8a, payload.len().min(125) as u8];
             frame.extend_from_slice(payload);
-            let _ = self.send_bytes(&frame);
+            let _ = self.send_bytes(&frame, |sent| Bytes::copy_from_slice(&frame[sent..]));
         }
     }
 }
@@ -273,7 +279,7 @@ impl AsFd for Socket {
 
 impl Wire for Rc<Socket> {
     fn send(&self, frame: &Frame) {
-        let _ = self.send_bytes(frame.wire());
+        let _ = self.send_frame(frame);
     }
 
     fn close(&self) {
@@ -305,8 +311,11 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let socket = Socket::new(listener.accept().await.unwrap().0);
         let mut queue = Queue::default();
-        queue.push(Frame::text(&vec![b'x'; 32 << 20]));
+        let frame = Frame::text(&vec![b'x'; 32 << 20]);
+        queue.push(frame.clone());
         assert_eq!(socket.write(&mut queue, &mut Vec::new(), 0), Written::Blocked);
+        // What waits is the frame's own.
+        assert!(frame.wire().as_ptr_range().contains(&socket.unsent.borrow().as_ptr()));
         let close = async {
             tokio::task::yield_now().await;
             socket.close_with(None);
