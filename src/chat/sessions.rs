@@ -64,21 +64,26 @@ impl Chat {
     }
 
     fn session_changed(self: &Rc<Self>, sid: &String, now: Option<&String>, user: Option<&String>) {
-        let mut ended = Vec::new();
+        let (mut ended, mut astray) = (Vec::new(), Vec::new());
         for (key, client) in &mut self.clients.borrow_mut().by_key {
             if client.session_id.as_ref() != Some(sid) {
                 continue;
             }
-            client.session_id = now.cloned();
             match &client.identity {
-                Identity::User(known) if Some(&known.id) != user => ended.push(*key),
-                // What is being read may be what was before.
-                Identity::Unknown => client.look_again = true,
-                _ => {}
+                Identity::User(known) if Some(&known.id) == user => {
+                    client.session_id = now.cloned();
+                }
+                Identity::User(_) => ended.push(*key),
+                // Whoever knew the old id may have opened it. A page opens it again, with the new cookie.
+                Identity::Unknown => astray.push(*key),
+                Identity::Anonymous => {}
             }
         }
         for key in ended {
             self.say_farewell(key);
+        }
+        for key in astray {
+            self.engine.end(key, End::Server);
         }
     }
 

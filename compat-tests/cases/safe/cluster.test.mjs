@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Person } from '../../lib/embedded.mjs';
+import { Ws } from '../../lib/engine.mjs';
 import { ask, fence, heard, isEvent, isMessage, isOf, message, random, useSafe } from '../../lib/safe.mjs';
 import { nodePeer } from '../../lib/rt-peer.mjs';
 
@@ -76,6 +77,14 @@ describe('two servers of ours', () => {
     const third = await t.login(again.cookie, other.username);
     assert.equal(third.status, 200);
     assert.equal(await socket.next((frame) => frame === '41'), '41');
+  });
+  test('a log in on one closes a connection to the other that has not joined yet', async () => {
+    const { username } = await t.newcomer();
+    const planted = (await t.request('/me')).headers['set-cookie'][0].split(';')[0];
+    const early = t.keep(await Ws.open(beside.safe.base, { cookie: planted }));
+    assert.notEqual((await t.login(planted, username)).cookie, planted);
+    await early.closing();
+    assert.ok(!early.frames.some((frame) => frame.startsWith?.('4')), early.frames.join(' '));
   });
   test('a reconnect to the other server is heard and hears', async () => {
     const [a, b] = [await t.newcomer(), await t.newcomer()];

@@ -3,11 +3,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Manager } from 'socket.io-client';
 import { has } from '../../lib/capabilities.mjs';
-import { connect, heard, isOf, random, useSafe } from '../../lib/safe.mjs';
+import { Polling, Ws } from '../../lib/engine.mjs';
+import { fence, heard, isOf, message, random, useSafe } from '../../lib/safe.mjs';
 
 const t = useSafe();
 const sidOf = (cookie) => decodeURIComponent(cookie.split('=')[1]).slice(2).split('.')[0];
+/** A connection that has not joined yet. */
+const open = async (cookie, polling) => t.keep(await (polling ? (await new Polling(t.server.base, { cookie }).open()).loop() : Ws.open(t.server.base, { cookie })));
 const visit = async () => (await t.request('/me')).headers['set-cookie'][0].split(';')[0];
 
 describe('the cookie', () => {
@@ -104,14 +108,37 @@ describe('sockets end with their session', () => {
     assert.equal((await person.ask('POST', '/logout')).status, 200);
     assert.equal(await socket.next((frame) => frame === '41'), '41');
   });
-  test('a connection opened before the log in is who signed in', async () => {
+  for (const polling of [false, true]) {
+    test(`a connection${polling ? ' that polls' : ''} opened before the log in is closed by it, so that its page comes back with the new cookie`, async () => {
+      const { username } = await t.newcomer();
+      const before = await visit();
+      const early = await open(before, polling);
+      const { user, cookie } = await t.login(before, username);
+      const witness = await t.socket(await t.newcomer());
+      await early.closing();
+      assert.ok(!early.frames.some((frame) => frame.startsWith?.('4')), early.frames.join(' '));
+      // Whoever has only the old cookie is nobody.
+      const planted = await t.socket({ cookie: before }, { polling });
+      planted.emit('message', message(user, '0', 'said with the old cookie'));
+      await fence(planted);
+      assert.deepEqual(heard(witness, 'user.connected', 'message'), []);
+      await t.socket({ cookie }, { polling });
+      await witness.next(isOf('user.connected', user));
+    });
+  }
+  test('the stock client of a page that was too early is who signed in, by itself', async () => {
     const { username } = await t.newcomer();
-    const before = await visit();
-    const early = t.keep(await (await import('../../lib/engine.mjs')).Ws.open(t.server.base, { cookie: before }));
-    const { user } = await t.login(before, username);
-    const witness = await t.socket(await t.newcomer());
-    await early.connectNs();
-    await witness.next(isOf('user.connected', user));
-    await connect(t.server.base).then((ws) => ws.close());
+    const headers = { cookie: await visit() };
+    const manager = new Manager(t.server.base, { transports: ['websocket'], extraHeaders: headers, reconnectionDelay: 300 });
+    try {
+      await new Promise((done) => manager.once('open', done));
+      const { user, cookie } = await t.login(headers.cookie, username);
+      headers.cookie = cookie;
+      const witness = await t.socket(await t.newcomer());
+      manager.socket('/').connect();
+      await witness.next(isOf('user.connected', user));
+    } finally {
+      manager._close();
+    }
   });
 });
