@@ -133,8 +133,8 @@ async fn layers(
     let answer = answer(app, request, &target, &mut visitor, body).await;
     let answer = match answer.and_then(|answer| answer.counted(&app.long)) {
         Ok(answer) => answer,
-        // Then the session can't be stored either.
-        Err(why @ Error::Store(StoreError::Unavailable(_))) => return Err(why),
+        // Then the session can't be stored either, or is none that a limit bounds.
+        Err(why @ (Error::Store(StoreError::Unavailable(_)) | Error::Over(_))) => return Err(why),
         Err(why) => {
             why.log(&request.method, request.uri.path(), &app.unserved);
             why.answer()

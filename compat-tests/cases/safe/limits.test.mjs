@@ -56,6 +56,16 @@ describe('log-ins', () => {
     if (has('redis')) assert.equal(await t.redis.client.exists(`username:${fresh}`), 0);
     assert.equal((await login(base, fresh, undefined, { via: from('192.0.2.2') })).status, 201);
   });
+  test('that are refused make no session', async () => {
+    const base = await start({ LOGINS_PER_ADDRESS: '1' });
+    assert.equal((await login(base, random())).status, 201);
+    const sessions = async () => (has('redis') ? (await t.redis.client.keys('sess:*')).length : 0);
+    const before = await sessions();
+    const answer = await login(base, random());
+    isOver(answer, [3500, 3600]);
+    assert.equal(answer.headers['set-cookie'], undefined);
+    assert.equal(await sessions(), before);
+  });
   test('after Retry-After work again', async () => {
     // A name that is too long is an attempt that costs no bcrypt.
     const base = await start({ LOGINS_PER_ADDRESS: '1800', NAME_BYTES: '2' });
