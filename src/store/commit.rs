@@ -79,7 +79,8 @@ pub enum Outcome {
         /// Whether the online set was changed; `None` if it was not to be, or that is not known.
         online_changed: Option<bool>,
     },
-    /// The store refused: nothing was stored or announced. The reason is in the log.
+    /// The store refused: nothing was stored or announced, but that other servers have heard a message
+    /// if its room is a key of another type by now. The reason is in the log.
     Refused,
 }
 

@@ -70,6 +70,21 @@ describe('rooms are for their members', () => {
   });
 });
 
+if (has('redis')) test('a message that is not stored, since its room has become another key, is neither acknowledged nor heard', async () => {
+  const { a, b, room } = await three();
+  const [atA, atB] = [await t.socket(a), await t.socket(b)];
+  assert.deepEqual(await ask(atA, 'message', message(a, room, 'stored')), OK);
+  const key = `room:${room}`;
+  await t.redis.client.rename(key, 'aside');
+  await t.redis.client.set(key, 'x');
+  // Committed with the room as it was known, and then looked up anew.
+  for (const text of ['first', 'second']) refused(await ask(atA, 'message', message(a, room, text)));
+  await t.redis.client.rename('aside', key);
+  assert.deepEqual(await ask(atA, 'message', message(a, room, 'stored again')), OK);
+  await atB.next(isMessage('stored again'));
+  assert.ok(!atB.frames.some(isMessage('first')));
+});
+
 if (has('redis')) test('once known, membership costs a message no question', async () => {
   const { a, room } = await three();
   const socket = await t.socket(a);

@@ -225,6 +225,9 @@ impl Shared {
             Some(Value::Int(changed)) => Some(*changed > 0),
             _ => None,
         };
+        if stores && matches!(results.next(), Some(Value::ServerError(_))) {
+            return Outcome::Refused;
+        }
         Outcome::Done { room_was_new, online_changed }
     }
 
