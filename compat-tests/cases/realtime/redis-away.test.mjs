@@ -82,6 +82,29 @@ describe('redis away', { concurrency: true }, () => {
     await complete(world, a, '0', 60, { since, receivers: [ws] });
   });
 
+  deviation('away.busy', LIMITS, async (t) => {
+    // Redis answers, but somebody's script keeps it from doing anything.
+    const world = await ownWorld(t);
+    const [a, b] = [await world.user('a'), await world.user('b')];
+    const ws = await world.ws({ user: a, rooms: ['0'] });
+    const since = world.bus.mark();
+    await say(ws, a, '0', 0, 10);
+    const blocker = await world.redis.connect();
+    await blocker.config('SET', 'lua-time-limit', '50');
+    const script = blocker.eval('while true do end', 0).catch(() => {});
+    await world.eventually(() => world.client.ping().then(() => false, ({ message: why }) => why.startsWith('BUSY')), 'busy');
+    // Known room, new private room.
+    await say(ws, a, '0', 10, 20);
+    await say(ws, a, `${a.id}:${b.id}`, 20, 30);
+    await sleep(1500);
+    await world.client.script('KILL');
+    await script;
+    await world.eventually(() => published(world, a, since).length >= 30, 'all is published', 25_000);
+    assert.deepEqual(series(published(world, a, since), 30), whole(30));
+    assert.equal((await world.stored(`${a.id}:${b.id}`)).length, 10);
+    assert.equal(ws.closed, undefined);
+  });
+
   deviation('away.held-bounded', LIMITS, async (t) => {
     // Past the bound the server stops reading that socket, or closes it: nothing goes missing in between.
     const world = await ownWorld(t, { env: { HELD_EVENTS: '20' }, durable: true });

@@ -24,7 +24,7 @@ use crate::store::{Result, StoreError};
 /// Pause between the heartbeats that find a dead connection when nobody else asks.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Replies that say "Redis is away" rather than "this command is wrong".
-const AWAY: [&str; 3] = ["LOADING", "MASTERDOWN", "NOAUTH"];
+const AWAY: [&str; 4] = ["BUSY", "LOADING", "MASTERDOWN", "NOAUTH"];
 
 /// The way to Redis for commands. Cheap to clone; all clones share one connection. When the last
 /// one is gone, connection and supervisor end.
@@ -202,6 +202,10 @@ impl Live {
             within(timeout, connection.send_packed_commands(&pipeline, 0, pipeline.len()))
                 .await
                 .unwrap_or_else(|| Err(timed_out()))?;
+        // But one that is away has not ended the former connection.
+        if let Some(Value::ServerError(why)) = replies.iter().find(|reply| away(reply).is_some()) {
+            return Err(why.clone().into());
+        }
         let identity = match replies.last() {
             Some(Value::BulkString(text)) => identity(&String::from_utf8_lossy(text)),
             _ => None,
