@@ -38,6 +38,8 @@ pub struct App {
     pub long: LongAnswers,
     /// Requests that could not be served for the moment.
     pub unserved: Tally,
+    /// Sessions that the store refused, and nobody needs.
+    pub unstored: Tally,
     /// What `/links` answers with.
     pub links: Json,
     /// The client build, if one is served in the place of the built-in page.
@@ -82,6 +84,7 @@ impl App {
             limits,
             long,
             unserved: Tally::default(),
+            unstored: Tally::default(),
             links,
             files,
             engine,

@@ -13,7 +13,7 @@ use crate::{
     chat::user::id_of,
     contract::{control::Control, cookie::new_sid, session::Session},
     js::Json,
-    store::{self, Renewal},
+    store::{self, Renewal, StoreError},
 };
 
 /// Who asks.
@@ -83,13 +83,23 @@ impl Visitor {
     }
 
     /// Stores the session if it is new or was changed. Returns the id to hand out, if it is a new
-    /// one or its cookie must be signed anew.
+    /// one or its cookie must be signed anew. What the store refuses of somebody who did not sign in
+    /// is left out, since it would hold nothing new: so whoever reads is served while nothing can be written.
     pub async fn save(self, app: &App) -> store::Result<Option<String>> {
         let outdated = match &self.state {
             State::Known(sid) if self.is_outdated => Some(sid.clone()),
             _ => None,
         };
-        Ok(self.store(app).await?.or(outdated))
+        let signed_in = self.signed_in;
+        match self.store(app).await {
+            Err(StoreError::Refused(why)) if !signed_in => {
+                if let Some(so_far) = app.unstored.note() {
+                    tracing::warn!(why, so_far, "a session is left out: the store refuses it");
+                }
+                Ok(outdated)
+            }
+            stored => Ok(stored?.or(outdated)),
+        }
     }
 
     /// Returns the id if it is a new one: also when the old one vanished while somebody signed in,

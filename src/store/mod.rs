@@ -126,7 +126,8 @@ impl Store {
     // Sessions (section 6).
 
     /// The document of a session, whose life is renewed to a day in the same step. In a file the
-    /// renewal follows behind, and a life that would only change by less than a minute stays.
+    /// renewal follows behind, and a life that would only change by less than a minute stays. While Redis
+    /// takes no writes the life stays too, for a second round trip.
     pub async fn session_load(&self, sid: &str) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Redis(store) => store.session_load(sid).await,

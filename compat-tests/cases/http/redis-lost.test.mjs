@@ -1,12 +1,13 @@
 // Redis goes away while the server runs: http-and-redis.md §13. The original ends; a
 // drop-in says so in its answers, goes on with the files, and comes back by itself.
 import assert from 'node:assert/strict';
+import { mkdir, rm } from 'node:fs/promises';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { has } from '../../lib/capabilities.mjs';
 import { cookies, loadDataset } from '../../lib/dataset.mjs';
 import { eventually, JSON_TYPE } from '../../lib/expect.mjs';
 import { Connection, requestText, send } from '../../lib/http.mjs';
-import { sidSetBy } from '../../lib/session.mjs';
+import { cookieOf, sidSetBy } from '../../lib/session.mjs';
 import { startRedis } from '../../lib/redis.mjs';
 import { isUpstream, startServer } from '../../lib/target.mjs';
 
@@ -59,6 +60,30 @@ async function assertServes() {
   assert.equal((await send(server, { path: '/me', cookie: cookies.pablo })).json.username, 'Pablo');
   assert.equal((await login('password123', 5_000)).json.id, '1');
   assert.equal((await send(server, { path: '/room/0/preload' })).json.messages.length, 3);
+}
+
+/** From now on Redis refuses writes, since its last attempt to save has failed. */
+async function failSaving() {
+  const [, dir] = await redis.client.config('GET', 'dir');
+  await rm(dir, { recursive: true });
+  await redis.client.config('SET', 'save', '3600 1');
+  await redis.client.bgsave();
+  await eventually(async () => assert.match(await redis.client.info('persistence'), /rdb_last_bgsave_status:err/));
+  await mkdir(dir);
+}
+
+/** Whoever reads is served as ever, with what Redis has; nobody gets a cookie without a session behind it. */
+async function assertReads() {
+  const asked = ['/me', '/users?ids[]=1', '/room/0/preload', '/links'];
+  const asPablo = [...asked, '/users/online', '/rooms/1', '/room/0/messages?offset=0&size=5'];
+  const short = cookieOf('short');
+  for (const [path, cookie] of [...asked.map((path) => [path]), ...asPablo.map((path) => [path, cookies.pablo]), ['/me', short]]) {
+    const response = await send(server, { path, cookie, timeout: SOON });
+    assert.equal(response.status, 200, `${path}: ${response.status}`);
+    assert.equal(sidSetBy(response), undefined, 'a cookie without a session behind it');
+    if (path === '/me') assert.equal(response.json?.username, cookie && 'Pablo');
+    if (path === '/users/online') assert.deepEqual(Object.keys(response.json), ['1']);
+  }
 }
 
 suite('Redis lost while running', () => {
@@ -115,19 +140,29 @@ suite('Redis lost while running', () => {
     await assertServes();
   });
 
-  test('it refuses writes for a while (out of memory)', async () => {
-    await redis.client.config('SET', 'maxmemory', '1');
-    try {
-      for (const path of ['/me', '/links']) {
-        const response = await send(server, { path, timeout: SOON });
-        assert.ok([500, 503].includes(response.status), `${path}: ${response.status}`);
-        assert.equal(sidSetBy(response), undefined, 'a cookie without a session behind it');
+  for (const [why, refuse, mend] of [
+    ['out of memory', () => redis.client.config('SET', 'maxmemory', '1'), () => redis.client.config('SET', 'maxmemory', '0')],
+    ['it is a replica', () => redis.client.replicaof('127.0.0.1', '1'), () => redis.client.replicaof('NO', 'ONE')],
+    ['its replicas are gone', () => redis.client.config('SET', 'min-replicas-to-write', '1'), () => redis.client.config('SET', 'min-replicas-to-write', '0')],
+    ['it can\'t save', failSaving, () => redis.client.config('SET', 'save', '')],
+  ]) {
+    test(`it refuses writes for a while (${why})`, async () => {
+      await redis.client.set('sess:short', JSON.stringify({ cookie: { originalMaxAge: 60_000 }, user: { id: '1', username: 'Pablo' } }), 'EX', 60);
+      await redis.client.sadd('online_users', '1');
+      await refuse();
+      try {
+        await assertReads();
+        assert.equal((await login('wrong')).status, 404);
+        assert.equal((await login('password123')).status, 500, 'a log-in that can\'t be stored');
+        await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        await eventually(assertReads, RECOVERY);
+      } finally {
+        await mend();
       }
-    } finally {
-      await redis.client.config('SET', 'maxmemory', '0');
-    }
-    await assertServes();
-  });
+      await assertServes();
+      assert.ok(sidSetBy(await send(server, { path: '/me' })), 'new sessions are made again');
+    });
+  }
 
   test('through all of that the server lived', () => {
     assert.ok(server.alive(), server.stderr());

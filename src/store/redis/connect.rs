@@ -11,6 +11,7 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
+use super::reply::takes_no_writes;
 use crate::config::RedisSettings;
 
 /// Calls that may wait to be written to one connection: more than ever do, since they all fail
@@ -139,6 +140,8 @@ pub async fn open(client: &Client, timeout: Duration) -> Result<MultiplexedConne
     let connect = async {
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         match connection.send_packed_command(&redis::cmd("PING")).await? {
+            // One that can't save refuses PING too.
+            reply if takes_no_writes(&reply).is_some() => Ok(connection),
             Value::ServerError(why) => Err(why.into()),
             _ => Ok(connection),
         }

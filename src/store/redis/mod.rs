@@ -26,7 +26,7 @@ use redis::Pipeline;
 
 pub(crate) use self::connect::{Backoff, reason, timed_out, within};
 use self::{guess::Guesses, journal::Journal, leases::Leases, link::Link, reply::Replies};
-use crate::store::Result;
+use crate::{store::Result, tally::Tally};
 
 /// The store on Redis. Its verbs are documented at [`crate::store::Store`].
 #[derive(Clone)]
@@ -36,6 +36,8 @@ pub struct RedisStore {
     leases: Leases,
     /// This Redis has refused SORT, and is not asked again.
     sort_is_refused: Rc<Cell<bool>>,
+    /// Sessions that were read without a new life.
+    unrenewed: Rc<Tally>,
     /// Which rooms a user likely has.
     guesses: Rc<RefCell<Guesses>>,
 }
@@ -46,8 +48,8 @@ impl RedisStore {
     pub fn new(link: Link, ordered: Link, process: &str) -> Self {
         let leases = Leases::new(link.clone(), process);
         let journal = Journal::start(ordered, process);
-        let (sort_is_refused, guesses) = Default::default();
-        Self { link, journal, leases, sort_is_refused, guesses }
+        let (sort_is_refused, unrenewed, guesses) = Default::default();
+        Self { link, journal, leases, sort_is_refused, unrenewed, guesses }
     }
 
     /// The link for single verbs.

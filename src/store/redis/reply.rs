@@ -7,6 +7,17 @@ use redis::Value;
 use super::connect::server_text;
 use crate::store::{Result, StoreError};
 
+/// Refusals of every write while Redis can be read: it can't save, is a replica, or lacks memory or replicas.
+const NO_WRITES: [&str; 4] = ["MISCONF", "READONLY", "OOM", "NOREPLICAS"];
+
+/// What Redis says if it refused a command only because that counts as a write.
+pub(super) fn takes_no_writes(reply: &Value) -> Option<String> {
+    match reply {
+        Value::ServerError(why) if NO_WRITES.contains(&why.code()) => Some(server_text(why)),
+        _ => None,
+    }
+}
+
 /// The replies of one pipeline, taken one after the other.
 pub(super) struct Replies(vec::IntoIter<Value>);
 

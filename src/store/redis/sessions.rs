@@ -4,7 +4,7 @@ use redis::{Pipeline, Value, pipe};
 
 use super::{
     RedisStore,
-    reply::{Replies, text},
+    reply::{Replies, takes_no_writes, text},
 };
 use crate::{
     contract::keys::{CONTROL, SESSION_SECONDS, TOTAL_USERS, session, user_rooms},
@@ -30,7 +30,14 @@ impl RedisStore {
     pub(crate) async fn session_load(&self, sid: &str) -> Result<Option<Vec<u8>>> {
         let mut ask = pipe();
         ask.cmd("GETEX").arg(session(sid)).arg("EX").arg(SESSION_SECONDS);
-        self.ask(&ask).await?.bytes()
+        let reply = self.ask(&ask).await?.any();
+        let Some(why) = takes_no_writes(&reply) else {
+            return Replies::new(vec![reply]).bytes();
+        };
+        if let Some(so_far) = self.unrenewed.note() {
+            tracing::warn!(why, so_far, "Redis takes no writes: sessions are not renewed");
+        }
+        self.session_peek(sid).await
     }
 
     pub(crate) async fn session_peek(&self, sid: &str) -> Result<Option<Vec<u8>>> {

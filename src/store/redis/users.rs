@@ -5,7 +5,7 @@ use redis::{Value, pipe};
 use super::{
     RedisStore,
     connect::server_text,
-    reply::{Replies, text},
+    reply::{Replies, takes_no_writes, text},
 };
 use crate::{
     contract::keys,
@@ -102,7 +102,7 @@ impl RedisStore {
 
     /// Ids and names of who is online, in one round trip, which also costs Redis less than a command for each name.
     /// `None` if it refuses: SORT counts as dangerous, and GET needs the right to read every key, so a user may be kept
-    /// from them, as by a Redis Cluster or a proxy.
+    /// from them, as by a Redis Cluster or a proxy. It also counts as a write, which may be refused for a while.
     async fn online_at_once(&self) -> Result<Option<(Vec<String>, Names)>> {
         if self.sort_is_refused.get() {
             return Ok(None);
@@ -111,6 +111,9 @@ impl RedisStore {
         ask.cmd("SORT").arg(keys::ONLINE_USERS).arg("BY").arg("nosort");
         ask.arg("GET").arg("#").arg("GET").arg(format!("{}->username", keys::user("*")));
         let reply = self.ask(&ask).await?.any();
+        if takes_no_writes(&reply).is_some() {
+            return Ok(None);
+        }
         if let Value::ServerError(why) = &reply
             && ["NOPERM", "ERR"].contains(&why.code())
         {
