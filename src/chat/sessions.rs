@@ -11,7 +11,7 @@ use tokio::{task::spawn_local, time::sleep};
 
 use super::{Chat, Identity, State};
 use crate::{
-    contract::control::Control,
+    contract::{control::Control, session::Session},
     engine::{Key, session::End},
     socketio, store,
 };
@@ -44,8 +44,8 @@ impl Chat {
         }
     }
 
-    /// Ends the sockets whose sessions are gone: somebody has signed out where it was not told, such as
-    /// on a server of the original.
+    /// Ends the sockets whose sessions have ended untold: somebody has signed out on a server of the
+    /// original, or a log-in was announced while announcements were not heard.
     pub(super) async fn end_lost_sessions(self: &Rc<Self>) -> store::Result<()> {
         let now = Instant::now();
         let sids: HashSet<String> = {
@@ -57,8 +57,8 @@ impl Chat {
             watched.filter_map(|client| client.session_id.clone()).collect()
         };
         let sids: Vec<String> = sids.into_iter().collect();
-        for sid in self.store.sessions_gone(&sids).await? {
-            self.session_changed(&sid, None, None);
+        for (sid, user) in self.store.sessions_ended(&sids, renewed_for).await? {
+            self.session_changed(&sid, None, user.as_ref());
         }
         Ok(())
     }
@@ -69,14 +69,13 @@ impl Chat {
             if client.session_id.as_ref() != Some(sid) {
                 continue;
             }
-            match &client.identity {
-                Identity::User(known) if Some(&known.id) == user => {
-                    client.session_id = now.cloned();
-                }
-                Identity::User(_) => ended.push(*key),
-                // Whoever knew the old id may have opened it. A page opens it again, with the new cookie.
-                Identity::Unknown => astray.push(*key),
-                Identity::Anonymous => {}
+            match (&client.identity, now) {
+                (Identity::User(known), _) if Some(&known.id) != user => ended.push(*key),
+                (Identity::User(_), Some(now)) => client.session_id = Some(now.clone()),
+                // One whose session is not known any more; or one that nobody is known on yet, which whoever
+                // knew the old id may have opened. A page opens it again, with the new cookie.
+                (Identity::User(_), None) | (Identity::Unknown, _) => astray.push(*key),
+                (Identity::Anonymous, _) => {}
             }
         }
         for key in ended {
@@ -108,4 +107,9 @@ impl Chat {
             chat.engine.end(key, End::Server);
         });
     }
+}
+
+/// The id of the user for whom a session was renewed that left this document.
+fn renewed_for(document: &[u8]) -> Option<String> {
+    Session::parse(document)?.renewed_for()
 }

@@ -28,7 +28,9 @@ pub(super) const RULES: [(&str, &str, &str); 6] = [
 ];
 
 /// How long what a renewal leaves under the old id lives, in milliseconds.
-const LEFTOVER_MS: u64 = 60_000;
+pub const LEFTOVER_MS: u64 = 60_000;
+/// The field of what a renewal leaves that names the user who has signed in.
+const RENEWED_FOR: &str = "renewedFor";
 
 /// What is known of a visitor.
 #[derive(Debug, Clone)]
@@ -97,19 +99,31 @@ impl Session {
         {
             cookie.insert("originalMaxAge", Json::Null);
         }
+        self.fields.remove(RENEWED_FOR);
         self.dirty = true;
     }
 
     /// What stays under the old id of a renewed session: nobody's session, for a minute. A request
     /// that is still under way with the old cookie finds it, so that it gets no new session, whose
     /// cookie would replace the renewed one. The life is in the document for Node servers, and since
-    /// a load renews it.
-    pub fn leftover(now: u64) -> Stored {
+    /// a load renews it. It names the user who has signed in, by their id, for servers of ours that were not
+    /// told; the new id nobody can learn from it.
+    pub fn leftover(now: u64, user: &str) -> Stored {
         let mut session = Session::fresh();
+        session.fields.insert(RENEWED_FOR, user.into());
         if let Some(Json::Obj(cookie)) = session.fields.get_mut("cookie") {
             cookie.insert("originalMaxAge", Json::Num(LEFTOVER_MS as f64));
         }
         session.stored(now)
+    }
+
+    /// The id of the user for whom the session was renewed, if this is what was left under its old id. Not if
+    /// somebody has signed in on that since, as on a Node server.
+    pub fn renewed_for(&self) -> Option<String> {
+        match self.fields.get(RENEWED_FOR) {
+            Some(Json::Str(user)) if self.user().is_none() => Some(user.to_lossy().into_owned()),
+            _ => None,
+        }
     }
 
     /// Whether it is new or was changed.
@@ -250,13 +264,15 @@ mod tests {
 
     #[test]
     fn a_renewal_leaves_nobody_for_a_minute() {
-        let left = Session::leftover(1_600_000_000_000);
-        let text = r#"{"cookie":{"originalMaxAge":60000,"expires":"2020-09-13T12:27:40.000Z","httpOnly":true,"path":"/"}}"#;
+        let left = Session::leftover(1_600_000_000_000, "7");
+        let text = r#"{"cookie":{"originalMaxAge":60000,"expires":"2020-09-13T12:27:40.000Z","httpOnly":true,"path":"/"},"renewedFor":"7"}"#;
         assert_eq!(left, Stored { text: text.to_owned(), seconds: 60 });
         // Used again within that minute it has no longer life, and a log-in on it is as any other.
         let mut again = Session::parse(text.as_bytes()).unwrap();
         assert_eq!(again.stored(1_600_000_000_000), left);
+        assert_eq!(again.renewed_for().as_deref(), Some("7"));
         again.set_user("zoe".into());
+        assert_eq!(again.renewed_for(), None);
         again.renew();
         let expected = PLAIN.replace("}}", r#"},"user":"zoe"}"#);
         assert_eq!(again.stored(0), Stored { text: expected, seconds: 86_400 });

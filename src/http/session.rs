@@ -143,12 +143,9 @@ impl Visitor {
         let mut document = self.session.stored(now);
         document.seconds = document.seconds.max(1);
         let sid = new_sid();
-        let renewed = Control::SessionRenewed {
-            sid: old_sid.clone(),
-            now: sid.clone(),
-            user: self.session.user().and_then(id_of).unwrap_or_default(),
-        };
-        let old_document = Session::leftover(now);
+        let user = self.session.user().and_then(id_of).unwrap_or_default();
+        let old_document = Session::leftover(now, &user);
+        let renewed = Control::SessionRenewed { sid: old_sid.clone(), now: sid.clone(), user };
         let tell = app.chat.tell(&renewed);
         let renewal = Renewal { sid: sid.clone(), document, old_sid, old_document, tell };
         app.store.session_renew(renewal).await?;

@@ -156,11 +156,16 @@ impl Store {
         }
     }
 
-    /// Those of the sessions that are gone, but none if all data is gone. A file's sessions end here alone,
-    /// which is known.
-    pub async fn sessions_gone(&self, sids: &[String]) -> Result<Vec<String>> {
+    /// Those of the sessions that have ended, but none if all data is gone: with the user for whom one was
+    /// renewed, as `renewed_for` finds it in what is left, or without one if it is gone. A file's sessions end here
+    /// alone, which is known.
+    pub async fn sessions_ended(
+        &self,
+        sids: &[String],
+        renewed_for: fn(&[u8]) -> Option<String>,
+    ) -> Result<Vec<(String, Option<String>)>> {
         match self {
-            Self::Redis(store) => store.sessions_gone(sids).await,
+            Self::Redis(store) => store.sessions_ended(sids, renewed_for).await,
             Self::Embedded(_) => Ok(Vec::new()),
         }
     }

@@ -1,18 +1,23 @@
 // Two servers with COMPAT=safe on one Redis, and one beside a Node server that knows nothing of it.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { Person } from '../../lib/embedded.mjs';
 import { Ws } from '../../lib/engine.mjs';
 import { ask, fence, heard, isEvent, isMessage, isOf, message, random, useSafe } from '../../lib/safe.mjs';
 import { nodePeer } from '../../lib/rt-peer.mjs';
+import { startProxy } from '../../lib/rt-proxy.mjs';
 
 const beside = {};
 const t = useSafe({
-  async further({ start }) {
+  async further({ start, redis }) {
     beside.safe = await start({ env: { SERVER_ID: 'other:1' } });
+    beside.proxy = await startProxy(redis.port, { filter: ({ chunk }) => (chunk.includes('session.renewed') ? null : chunk) });
+    beside.untold = await start({ env: { SERVER_ID: 'untold:1' }, redis: beside.proxy });
     if (nodePeer) beside.node = await start({ commandLine: nodePeer.commandLine, env: { SERVER_ID: 'node:1' } });
   },
 });
+
+after(() => beside.proxy?.stop());
 
 /** An envelope as a server elsewhere publishes it. */
 const publish = (type, data) => t.redis.client.publish('MESSAGES', JSON.stringify({ serverId: 'elsewhere:1', type, data }));
@@ -85,6 +90,22 @@ describe('two servers of ours', () => {
     assert.notEqual((await t.login(planted, username)).cookie, planted);
     await early.closing();
     assert.ok(!early.frames.some((frame) => frame.startsWith?.('4')), early.frames.join(' '));
+  });
+  test('a log in of which a server was not told ends the sockets there within seconds: those of the same user so that they come back', async () => {
+    const [person, former, later] = [await t.newcomer(), await t.newcomer(), await t.newcomer()];
+    const base = beside.untold.base;
+    const [same, other] = [await t.socket(person, { base }), await t.socket(former, { base })];
+    const started = Date.now();
+    const { cookie } = await t.login(person.cookie, person.username);
+    await t.login(former.cookie, later.username);
+    assert.equal(await other.next((frame) => frame === '41'), '41');
+    await Promise.all([same.closing(), other.closing()]);
+    assert.ok(Date.now() - started < 10_000, 'before what is left of the sessions ends');
+    assert.ok(!same.frames.includes('41'));
+    // With its new cookie it ends with its session as any other.
+    const again = await t.socket({ cookie }, { base });
+    assert.equal((await t.request('/logout', { method: 'POST', headers: { cookie } })).status, 200);
+    assert.equal(await again.next((frame) => frame === '41'), '41');
   });
   test('a reconnect to the other server is heard and hears', async () => {
     const [a, b] = [await t.newcomer(), await t.newcomer()];

@@ -7,7 +7,10 @@ use super::{
     reply::{Replies, takes_no_writes, text},
 };
 use crate::{
-    contract::keys::{CONTROL, SESSION_SECONDS, TOTAL_USERS, session, user_rooms},
+    contract::{
+        keys::{CONTROL, SESSION_SECONDS, TOTAL_USERS, session, user_rooms},
+        session::LEFTOVER_MS,
+    },
     store::{Peeked, Renewal, Result},
 };
 
@@ -24,6 +27,18 @@ if type(id) == 'number' then id = string.format('%.0f', id) end
 local seconds = redis.call('TTL', KEYS[1])
 if type(id) ~= 'string' then return {document, seconds} end
 return {document, seconds, id, redis.pcall('SMEMBERS', ARGV[1] .. id .. ARGV[2])}
+";
+
+/// The places of those sessions that are gone, or live no longer than what a renewal leaves.
+///
+/// KEYS: the sessions. ARGV: the life of a leftover, in milliseconds.
+const DOUBTFUL: &str = "
+local doubtful = {}
+for place, key in ipairs(KEYS) do
+  local life = redis.call('PTTL', key)
+  if life ~= -1 and life <= tonumber(ARGV[1]) then doubtful[#doubtful + 1] = place - 1 end
+end
+return doubtful
 ";
 
 impl RedisStore {
@@ -97,9 +112,13 @@ impl RedisStore {
         Ok(Some(Peeked { document, seconds, rooms }))
     }
 
-    /// Those of the sessions that are gone: nobody's if all data is, as after FLUSHALL. For each five
-    /// hundred a command, and a second round trip if some are gone.
-    pub(crate) async fn sessions_gone(&self, sids: &[String]) -> Result<Vec<String>> {
+    /// Those of the sessions that have ended: nobody's if all data is gone, as after FLUSHALL. For each five
+    /// hundred a command, and a second round trip if some may have.
+    pub(crate) async fn sessions_ended(
+        &self,
+        sids: &[String],
+        renewed_for: fn(&[u8]) -> Option<String>,
+    ) -> Result<Vec<(String, Option<String>)>> {
         const SOME: usize = 500;
         if sids.is_empty() {
             return Ok(Vec::new());
@@ -107,30 +126,32 @@ impl RedisStore {
         let mut ask = pipe();
         ask.cmd("EXISTS").arg(TOTAL_USERS);
         for some in sids.chunks(SOME) {
-            ask.cmd("EXISTS").arg(some.iter().map(session).collect::<Vec<_>>());
+            ask.cmd("EVAL").arg(DOUBTFUL).arg(some.len());
+            ask.arg(some.iter().map(session).collect::<Vec<_>>()).arg(LEFTOVER_MS);
         }
         let mut replies = self.ask(&ask).await?;
         let (has_data, mut doubtful) = (replies.flag()?, Vec::new());
         for some in sids.chunks(SOME) {
-            if usize::try_from(replies.int()?).is_ok_and(|count| count < some.len()) {
-                doubtful.extend(some);
-            }
+            let places = replies.list()?.into_iter().map(text);
+            doubtful.extend(places.filter_map(|place| some.get(place.parse::<usize>().ok()?)));
         }
         if doubtful.is_empty() || !has_data {
             return Ok(Vec::new());
         }
         let mut ask = pipe();
         doubtful.iter().for_each(|sid| {
-            ask.cmd("EXISTS").arg(session(sid));
+            ask.cmd("GET").arg(session(sid));
         });
         let mut replies = self.ask(&ask).await?;
-        let mut gone = Vec::new();
+        let mut ended = Vec::new();
         for sid in doubtful {
-            if !replies.flag()? {
-                gone.push(sid.clone());
+            match replies.bytes()?.map(|left| renewed_for(&left)) {
+                None => ended.push((sid.clone(), None)),
+                Some(Some(user)) => ended.push((sid.clone(), Some(user))),
+                Some(None) => {}
             }
         }
-        Ok(gone)
+        Ok(ended)
     }
 
     pub(crate) async fn session_renew(&self, renewal: Renewal) -> Result<()> {
