@@ -52,6 +52,17 @@ fn every_input_keeps_the_promises() {
     }
 }
 
+#[test]
+fn the_table_counts_the_inputs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("fuzz/README.md")).unwrap();
+    for (target, _) in targets::TARGETS {
+        let row = text.lines().rfind(|line| line.starts_with(&format!("| {target} |"))).unwrap();
+        let count = files(&root.join("fuzz/corpus").join(target)).unwrap().len().to_string();
+        assert_eq!(row.split('|').nth(5).map(str::trim), Some(&*count), "{row}");
+    }
+}
+
 /// The answer of `oracle.mjs` to each input.
 fn original(question: char, inputs: &[Vec<u8>]) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
