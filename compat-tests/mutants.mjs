@@ -30,7 +30,7 @@ export const mutants = [
     from: 'Json::Num(id as f64)', to: 'id.to_string().as_str().into()',
   },
   {
-    name: 'order', fault: 'an event now and then overtakes the one before it', cases: REALTIME, file: 'src/engine/session.rs',
+    name: 'order', fault: 'an event now and then overtakes the one before it', cases: REALTIME, file: 'src/engine/queue.rs',
     from: '        self.frames.push_back(frame);',
     to: '        let at = self.frames.len();\n        if at % 10 == 9 { self.frames.insert(at - 1, frame) } else { self.frames.push_back(frame) }',
   },

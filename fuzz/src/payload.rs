@@ -5,7 +5,7 @@ use redis_chat_server::{
     engine::{
         frame::{Frame, SEPARATOR},
         packet::{Packet, jsonp_payload, payload},
-        polling::join,
+        payload::join,
     },
 };
 

@@ -52,7 +52,8 @@ pub struct ConnectionSettings {
     pub unfinished_bytes: usize,
 
     /// Bytes of all answers to HTTP requests above 64 KiB that clients have not read yet; past it who asks
-    /// for such a one, or for more than 100 messages, gets a 503.
+    /// for such a one, or for more than 100 messages, gets a 503. Polling answers that must be copied though
+    /// they are that long may take as much again, and wait for it.
     #[arg(long, env = "ANSWER_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     pub answer_bytes: usize,
 }

@@ -9,7 +9,10 @@ use hyper::{
     header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH},
 };
 
-use super::polling::{Coding, Reply, reply};
+use super::{
+    payload::Coding,
+    polling::{Reply, reply},
+};
 
 /// The release whose files clients of the original know.
 const TAG: &str = "\"3.0.4\"";

@@ -64,6 +64,11 @@ impl Frame {
         &self.bytes[usize::from(self.head)..]
     }
 
+    /// What the frame carries, if that is what a polling payload holds; its memory is shared.
+    pub fn shared_text(&self) -> Option<Bytes> {
+        (!self.is_binary()).then(|| self.bytes.slice(usize::from(self.head)..))
+    }
+
     /// Bytes that the frame takes in a queue.
     pub fn size(&self) -> usize {
         self.bytes.len()

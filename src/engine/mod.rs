@@ -10,8 +10,10 @@ mod drive;
 pub mod frame;
 pub mod line;
 pub mod packet;
+pub mod payload;
 pub mod polling;
 pub mod query;
+pub mod queue;
 pub mod reader;
 pub mod session;
 pub mod socket;
@@ -38,6 +40,7 @@ use self::{
     frame::Frame,
     line::{Line, READ_CHUNK},
     packet::Packet,
+    payload::Bodies,
     polling::{Cut, Refused},
     query::Query,
     session::{Answer, End, Limits, Millis, Polled, Session, Step},
@@ -109,6 +112,7 @@ pub struct Engine {
     batch: RefCell<Batch>,
     read_buffer: RefCell<Box<[u8]>>,
     unfinished: Rc<Unfinished>,
+    bodies: Bodies,
     line: Arc<Line>,
 }
 
@@ -141,6 +145,7 @@ impl Engine {
             batch: RefCell::new(Batch::new(settings.io_uring == Switch::On)),
             read_buffer: RefCell::new(vec![0; READ_CHUNK].into()),
             unfinished: Unfinished::new(settings.unfinished_bytes),
+            bodies: Bodies::new(settings.answer_bytes),
             line: Arc::default(),
         })
     }

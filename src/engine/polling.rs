@@ -3,32 +3,22 @@
 use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use flate2::Compression;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Body,
-    header::{
-        ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
-        USER_AGENT,
-    },
+    header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
 };
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    Engine, Key,
-    frame::{Frame, SEPARATOR},
-    packet,
+    Engine, Key, packet,
+    payload::{Coding, Payload, encode_jsonp},
     query::{Query, Transport},
     session::{Answer, End, Polled, Posted, Session},
     unfinished::collect,
 };
 use crate::limits::{Over, sockets::Seat};
-
-/// Payloads from this size on are compressed.
-const COMPRESS_FROM: usize = 1024;
-/// Payloads from this size on are compressed off the loop.
-const COMPRESS_ASIDE: usize = 64 * 1024;
 
 /// How long a body may take. While one is under way its client can answer no heartbeat, so that it has
 /// no longer in any case.
@@ -184,18 +174,15 @@ impl Engine {
                 return Refusal::Sid.reply();
             }
         };
-        let payload = encode_jsonp(join(&frames), jsonp);
-        let control = matches!(&frames[..], [frame] if frame.payload().len() == 1);
-        let coding = if control || payload.len() < COMPRESS_FROM {
-            None
-        } else {
-            Coding::preferred(headers)
-        };
-        let reply = match coding {
-            None => answer(payload, headers),
-            Some(coding) => compressed(payload, coding, headers).await,
-        };
+        let (jsonp, coding) = (jsonp.map(str::to_owned), Coding::preferred(headers));
+        let made = self.bodies.make(Payload { frames, jsonp, coding }).await;
+        let Ok((body, coding)) = made else { return failed() };
         hold.armed = false;
+        let mut reply = answer(body, headers);
+        if let Some(coding) = coding {
+            let name = HeaderValue::from_static(coding.name());
+            reply.headers_mut().insert(CONTENT_ENCODING, name);
+        }
         reply
     }
 
@@ -266,34 +253,7 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// The payload of these packets.
-pub fn join(frames: &[Frame]) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(frames.iter().map(Frame::size).sum());
-    for (i, frame) in frames.iter().enumerate() {
-        if i > 0 {
-            payload.push(SEPARATOR);
-        }
-        frame.append_to_payload(&mut payload);
-    }
-    payload
-}
-
-fn encode_jsonp(payload: Vec<u8>, jsonp: Option<&str>) -> Vec<u8> {
-    let Some(number) = jsonp else { return payload };
-    let mut out = format!("___eio[{number}](").into_bytes();
-    let text = String::from_utf8_lossy(&payload);
-    let mut literal = Vec::new();
-    crate::js::write_string(&text, &mut literal);
-    // The two line separators are no characters of a script's string in old browsers.
-    let literal = String::from_utf8_lossy(&literal)
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029");
-    out.extend_from_slice(literal.as_bytes());
-    out.extend_from_slice(b");");
-    out
-}
-
-fn answer(payload: Vec<u8>, headers: &HeaderMap) -> Reply {
+fn answer(payload: impl Into<Bytes>, headers: &HeaderMap) -> Reply {
     let mut reply = reply(StatusCode::OK, "text/plain; charset=UTF-8", payload);
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
     let agent = String::from_utf8_lossy(agent.unwrap_or_default());
@@ -302,100 +262,4 @@ fn answer(payload: Vec<u8>, headers: &HeaderMap) -> Reply {
         reply.headers_mut().insert("x-xss-protection", HeaderValue::from_static("0"));
     }
     reply
-}
-
-/// A content coding that payloads may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// `gzip`.
-    Gzip,
-    /// `deflate`, in zlib's format.
-    Deflate,
-}
-
-impl Coding {
-    /// What `Accept-Encoding` prefers among gzip and deflate; of two that weigh the same, the one
-    /// that is named first (section 2.8).
-    pub fn preferred(headers: &HeaderMap) -> Option<Coding> {
-        let texts: Vec<_> =
-            headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).collect();
-        let text = texts.join(",");
-        // Weight and place of a coding in the list.
-        let listed = |name: &str| {
-            let named = |(place, part): (usize, &str)| {
-                let (coding, q) = part.split_once(';').unwrap_or((part, "q=1"));
-                let q = q.trim().strip_prefix("q=").and_then(|q| q.trim().parse::<f32>().ok());
-                (coding.trim().eq_ignore_ascii_case(name)).then(|| (q.unwrap_or(1.0), place))
-            };
-            text.split(',').enumerate().find_map(named)
-        };
-        let any = listed("*").unwrap_or((0.0, 0));
-        let gzip = listed("gzip").unwrap_or(any);
-        let deflate = listed("deflate").unwrap_or(any);
-        let deflate_first = deflate.0 > gzip.0 || (deflate.0 == gzip.0 && deflate.1 < gzip.1);
-        match (gzip.0.max(deflate.0) > 0.0, deflate_first) {
-            (false, _) => None,
-            (true, true) => Some(Coding::Deflate),
-            (true, false) => Some(Coding::Gzip),
-        }
-    }
-
-    /// The name in `Content-Encoding`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Coding::Gzip => "gzip",
-            Coding::Deflate => "deflate",
-        }
-    }
-
-    /// Compresses.
-    pub fn encode(self, data: &[u8]) -> Vec<u8> {
-        use std::io::Write;
-        let done = match self {
-            Coding::Gzip => {
-                let mut out = flate2::write::GzEncoder::new(Vec::new(), Compression::default());
-                out.write_all(data).and_then(|()| out.finish())
-            }
-            Coding::Deflate => {
-                let mut out = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
-                out.write_all(data).and_then(|()| out.finish())
-            }
-        };
-        done.unwrap_or_default() // writing to memory does not fail
-    }
-}
-
-async fn compressed(payload: Vec<u8>, coding: Coding, headers: &HeaderMap) -> Reply {
-    let body = if payload.len() < COMPRESS_ASIDE {
-        coding.encode(&payload)
-    } else {
-        match tokio::task::spawn_blocking(move || coding.encode(&payload)).await {
-            Ok(body) => body,
-            Err(_) => return failed(),
-        }
-    };
-    let mut reply = answer(body, headers);
-    reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-    reply
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codings_are_chosen_by_weight() {
-        let choice = |text: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(text));
-            Coding::preferred(&headers)
-        };
-        assert_eq!(choice("gzip, deflate, br"), Some(Coding::Gzip));
-        assert_eq!(choice("deflate"), Some(Coding::Deflate));
-        assert_eq!(choice("deflate, gzip"), Some(Coding::Deflate));
-        assert_eq!(choice("gzip;q=0.5, deflate;q=0.8"), Some(Coding::Deflate));
-        assert_eq!(choice("gzip;q=0"), None);
-        assert_eq!(choice("br"), None);
-        assert_eq!(choice("*"), Some(Coding::Gzip));
-    }
 }

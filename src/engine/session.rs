@@ -4,13 +4,15 @@
 //! at once. An upgrade is a second, provisional transport beside polling: until the client says
 //! that the WebSocket takes over, any failure of it only drops it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::{
     frame::Frame,
     packet::Packet,
+    payload::SHORT,
+    queue::Queue,
     socket::{POLICY_VIOLATION, TRY_AGAIN_LATER},
 };
 use crate::limits::bucket::{Bucket, Rate};
@@ -115,45 +117,6 @@ pub enum Posted {
     WrongTransport,
 }
 
-/// The packets that wait for a transport.
-#[derive(Default)]
-pub struct Queue {
-    frames: VecDeque<Frame>,
-    bytes: usize,
-}
-
-impl Queue {
-    pub(super) fn push(&mut self, frame: Frame) {
-        self.bytes += frame.size();
-        self.frames.push_back(frame);
-    }
-
-    /// The first packet, if any.
-    pub fn front(&self) -> Option<&Frame> {
-        self.frames.front()
-    }
-
-    /// Takes the first packet. The buffer of an empty queue is given back.
-    pub fn pop(&mut self) -> Option<Frame> {
-        let frame = self.frames.pop_front();
-        match &frame {
-            Some(frame) => self.bytes -= frame.size(),
-            None => self.frames = VecDeque::new(),
-        }
-        frame
-    }
-
-    /// Number of waiting packets.
-    pub fn len(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
-    }
-}
-
 enum Transport<W> {
     Polling { held: Option<oneshot::Sender<Answer>>, posting: bool },
     WebSocket(W),
@@ -210,7 +173,7 @@ impl<W: Wire> Session<W> {
     pub fn push(&mut self, frame: Frame, limits: &Limits) -> bool {
         self.queue.push(frame);
         self.over_limit |=
-            self.queue.bytes > limits.queue_bytes || self.queue.len() > limits.queue_packets;
+            self.queue.bytes() > limits.queue_bytes || self.queue.len() > limits.queue_packets;
         !self.over_limit
     }
 
@@ -241,7 +204,7 @@ impl<W: Wire> Session<W> {
         Polled::Held
     }
 
-    /// Answers a held GET with all that waits (section 2.3).
+    /// Answers a held GET with what waits, as far as it is short (section 2.3): the client asks again at once.
     pub fn flush_polling(&mut self) {
         if self.queue.is_empty() {
             return;
@@ -249,8 +212,7 @@ impl<W: Wire> Session<W> {
         if let Transport::Polling { held, .. } = &mut self.transport
             && let Some(reply) = held.take()
         {
-            let frames = std::mem::take(&mut self.queue).frames;
-            let _ = reply.send(Answer::Packets(frames.into()));
+            let _ = reply.send(Answer::Packets(self.queue.take(SHORT)));
         }
     }
 

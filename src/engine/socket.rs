@@ -12,10 +12,7 @@ use bytes::{Buf, Bytes};
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream, sync::Notify};
 
-use super::{
-    frame::Frame,
-    session::{Queue, Wire},
-};
+use super::{frame::Frame, queue::Queue, session::Wire};
 
 /// How much is merged into one write.
 const CHUNK: usize = 64 * 1024;

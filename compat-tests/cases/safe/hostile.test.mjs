@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PATH, request } from '../../lib/engine.mjs';
+import { PATH, Polling, request } from '../../lib/engine.mjs';
 import { MEBI, PONG, badFrames, badPayloads, badRequests, bombs, connection, frame, heldOf, provoke, rssOf, webSocket } from '../../lib/hostile.mjs';
 import { isMessage, message, random, useSafe } from '../../lib/safe.mjs';
 
@@ -137,6 +137,29 @@ describe('who does not read', () => {
     await works();
     assert.ok(rssOf(t.server.pid) - before < 128 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
     await eventually(async () => (await history()).status === 200, 'they are made again');
+    stuck.forEach(({ socket }) => socket.destroy());
+  });
+  test('polling answers takes little memory, though much waits for each', { timeout: 60_000 }, async () => {
+    const person = await t.newcomer();
+    const speaker = await t.socket(person);
+    const polling = await Promise.all(Array.from({ length: 40 }, async () => {
+      const one = await new Polling(t.server.base, { cookie: person.cookie }).open();
+      await one.post('40');
+      return one;
+    }));
+    const before = rssOf(t.server.pid);
+    for (let n = 0; n < 30; n += 1) {
+      const text = `${random()}${'w'.repeat(500_000)}`;
+      speaker.emit('message', message(person, '0', text));
+      await speaker.next(isMessage(text));
+    }
+    // All of it at once for each would be 600 MB. A script of one packet has to be copied.
+    const stuck = polling.map(({ query, sid }, n) => connection(t.server.port, { first: `GET ${PATH}?${query}&sid=${sid}${n % 2 ? '' : '&j=1'} HTTP/1.1\r\nHost: x\r\n\r\n` }));
+    stuck.forEach(({ socket }) => socket.pause());
+    for (const until = Date.now() + 2_000; Date.now() < until; await sleep(20)) {
+      assert.ok(rssOf(t.server.pid) - before < 96 * MEBI, `${rssOf(t.server.pid) - before} bytes more`);
+    }
+    await works();
     stuck.forEach(({ socket }) => socket.destroy());
   });
 });

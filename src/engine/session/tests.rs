@@ -86,6 +86,30 @@ fn a_get_is_held_until_there_is_something() {
 }
 
 #[test]
+fn answers_are_short_and_what_is_left_stays_in_order() {
+    let limits = Limits { queue_bytes: usize::MAX, ..limits() };
+    let sizes = [30_000, 30_000, 30_000, 100_000, 10, 10, 65_000];
+    let mut session = polling();
+    for (n, size) in sizes.into_iter().enumerate() {
+        assert!(session.push(
+            Frame::text(&[&vec![b' '; size - 1][..], n.to_string().as_bytes()].concat()),
+            &limits
+        ));
+    }
+    let ask = |session: &mut Session<Paper>| -> Vec<String> {
+        packets(&mut get(session)).iter().map(|packet| packet.trim().to_owned()).collect()
+    };
+    assert_eq!(ask(&mut session), ["0", "1"]);
+    assert_eq!(ask(&mut session), ["2"]);
+    assert_eq!(ask(&mut session), ["3"], "one packet goes out, however long it is");
+    // What is left when a WebSocket takes over goes out there.
+    assert!(session.open_probe(Paper::default(), 0, &limits));
+    assert!(session.receive_on_probe(&Packet::Upgrade, 0, &limits));
+    assert_eq!((session.queue.len(), session.queue.bytes()), (3, 65_000 + 2 * 10 + 4 + 2 * 2));
+    assert!(session.queue.pop().unwrap().payload().ends_with(b"4"));
+}
+
+#[test]
 fn a_second_get_is_a_conflict_and_the_first_gets_the_close() {
     let mut session = polling();
     let mut first = get(&mut session);
