@@ -366,8 +366,8 @@ impl Engine {
 }
 
 /// Answers a request under `/socket.io/`. `client_dir` holds the browser client's files, if they
-/// are to be served. `allow` says by the headers of a request that opens a connection whether it may; with
-/// `true`, whether it may open a session, which then counts as long as its seat lives.
+/// are to be served. `allow` says by its headers and its query whether a request may be answered; one that opens a session
+/// gets a seat, which counts as long as it lives.
 ///
 /// # Errors
 /// When the connection is to be cut without an answer.
@@ -375,7 +375,7 @@ pub async fn handle(
     engine: Rc<Engine>,
     client_dir: Option<&Path>,
     request: Request<Incoming>,
-    allow: impl FnOnce(&HeaderMap, bool) -> Result<Option<Seat>, Refused>,
+    allow: impl FnOnce(&HeaderMap, &Query) -> Result<Option<Seat>, Refused>,
 ) -> Result<Response<Full<Bytes>>, Cut> {
     if let Some(dir) = client_dir {
         let uri = request.uri();
@@ -384,14 +384,13 @@ pub async fn handle(
             return Ok(file);
         }
     }
-    let is_upgrade = upgrade::is_upgrade(request.headers());
-    let opens_session = Query::parse(request.uri().query()).sid.is_none();
-    let mut seat = None;
-    if is_upgrade || opens_session {
-        match allow(request.headers(), opens_session) {
-            Ok(taken) => seat = taken,
-            Err(refused) => return Ok(refused.reply()),
-        }
+    let seat = match allow(request.headers(), &Query::parse(request.uri().query())) {
+        Ok(seat) => seat,
+        Err(refused) => return Ok(refused.reply()),
+    };
+    if upgrade::is_upgrade(request.headers()) {
+        Ok(engine.upgrade(request, seat))
+    } else {
+        engine.polling(request, seat).await
     }
-    if is_upgrade { Ok(engine.upgrade(request, seat)) } else { engine.polling(request, seat).await }
 }

@@ -23,7 +23,7 @@ use tokio::{net::TcpStream, sync::watch, time::sleep};
 use super::{error::Abort, respond::Body, stall::Watched};
 use crate::{
     app::App,
-    engine::{self, line::READ_CHUNK, polling::Refused},
+    engine::{self, line::READ_CHUNK, polling::Refused, query::Query},
 };
 
 /// Seconds that an idle connection is promised to stay open.
@@ -82,11 +82,11 @@ async fn dispatch(
     let client = app.limits.client(request.headers(), from);
     let mut response = if request.uri().path().starts_with("/socket.io/") {
         let dir = app.config.engine_client_dir.as_deref();
-        let allow = |headers: &HeaderMap, opens_session: bool| {
-            if !app.origins.allow(headers, from) {
+        let allow = |headers: &HeaderMap, query: &Query| {
+            if !app.origins.allow(headers, from, query.jsonp.is_some()) {
                 return Err(Refused::Origin);
             }
-            if !opens_session {
+            if query.sid.is_some() {
                 return Ok(None);
             }
             app.limits.socket(client, || app.secrets.sid(headers)).map_err(Refused::Over)

@@ -246,12 +246,37 @@ describe('origins of a handshake', () => {
     ['the same host with a port', { host: 'chat.example:8080', origin: 'http://chat.example:8080' }, GOOD],
     ['the page\'s development server on this machine', { host: 'localhost:4000', origin: 'http://localhost:3000' }, GOOD],
     ['the same by address', { host: 'localhost:4000', origin: 'http://127.0.0.1:3000' }, GOOD],
+    ['none, and the browser says that the page is this server\'s', { host: 'chat.example', 'sec-fetch-site': 'same-origin' }, GOOD],
+    ['none, and the browser says that the page is of the same site', { host: 'chat.example', 'sec-fetch-site': 'same-site', referer: 'https://evil.chat.example/' }, BAD],
+    ['none, and the browser says that the page is of another site', { host: 'chat.example', 'sec-fetch-site': 'cross-site' }, BAD],
     ['another host', { host: 'chat.example', origin: 'https://evil.example' }, BAD],
     ['another port', { host: 'chat.example', origin: 'http://chat.example:8080' }, BAD],
     ['another host on a server of this machine', { host: 'localhost:4000', origin: 'https://evil.example' }, BAD],
     ['null', { host: 'chat.example', origin: 'null' }, BAD],
     ['a host that anybody claims', { host: 'chat.example', origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' }, BAD],
   ]) test(what, async () => assert.deepEqual(await both(t.server.base, headers), expected));
+
+  test('every request of a session is looked at, and what is refused does it no harm', async () => {
+    const headers = { host: 'chat.example' };
+    const socket = await new Polling(t.server.base, { headers }).open();
+    const foreign = { headers: { origin: 'https://evil.example' } };
+    const post = await socket.post('40', foreign);
+    assert.deepEqual([post.status, JSON.parse(post.text).code, (await socket.get(foreign)).status], [403, 4, 403]);
+    assert.equal((await socket.post('40', { headers: { origin: 'https://chat.example' } })).status, 200);
+    assert.match((await socket.get()).text, /^40/);
+  });
+  test('a script is for a page of the same host', async () => {
+    const script = async (headers) => (await new Polling(t.server.base, { headers: { host: 'chat.example', ...headers } }).open('EIO=4&transport=polling&j=0')).opened.status;
+    const cookie = 'connect.sid=x';
+    for (const [headers, expected] of [
+      [{}, 200],
+      [{ cookie, 'sec-fetch-site': 'same-origin' }, 200],
+      [{ cookie, referer: 'http://chat.example/room' }, 200],
+      [{ cookie }, 403],
+      [{ referer: 'http://evil.chat.example/' }, 403],
+      [{ cookie, 'sec-fetch-site': 'same-site' }, 403],
+    ]) assert.equal(await script(headers), expected, JSON.stringify(headers));
+  });
 
   test('the refusal says so, and is logged once, with the setting that cures it', async () => {
     const server = await t.start();

@@ -10,13 +10,15 @@ use std::{
 
 use hyper::{
     HeaderMap,
-    header::{HOST, HeaderName, ORIGIN},
+    header::{COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, REFERER},
 };
 
 use crate::config::{Compat, Network};
 
 /// The header in which a proxy tells which host the browser asked.
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// The header in which a browser tells how far the page is from the host that it asks.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Origins that are told of in the log; more would be somebody who fills it.
 const TOLD: usize = 20;
 
@@ -40,25 +42,30 @@ impl Origins {
         }
     }
 
-    /// Whether a handshake with these headers, from this address, may open a socket. What is refused
-    /// is logged, once per origin, with what would allow it.
-    pub fn allow(&self, headers: &HeaderMap, from: IpAddr) -> bool {
+    /// Whether a request of a socket with these headers, from this address, may be served. `as_script` is one whose
+    /// answer any page can read (JSONP). What is refused is logged, once per origin, with what would allow it.
+    pub fn allow(&self, headers: &HeaderMap, from: IpAddr, as_script: bool) -> bool {
         let Some(allowed) = &self.allowed else { return true };
-        let trusted = self.proxies.iter().any(|network| network.contains(from));
         let text =
             |name| headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
         let mut hosts: Vec<_> = text(HOST).collect();
+        let trusted = self.proxies.iter().any(|network| network.contains(from));
         if trusted {
             // Each proxy on the way adds one; the browser's stands first.
             let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
             hosts.extend(text(FORWARDED_HOST).take(1).map(|list| first(&list).into()));
         }
+        let mut pages: Vec<_> = text(ORIGIN).collect();
+        if pages.is_empty() && may_be_foreign(headers, as_script) {
+            let referer = text(REFERER).next().unwrap_or_default();
+            pages.push(origin_of(&referer).to_owned().into());
+        }
         let is_fine = |origin: &str| {
             allowed.iter().any(|one| one.eq_ignore_ascii_case(origin))
                 || hosts.iter().any(|host| is_same_host(origin, host))
         };
-        let Some(refused) = text(ORIGIN).find(|origin| !is_fine(origin)) else { return true };
-        self.tell(&refused, &hosts.join(", "), headers.contains_key(FORWARDED_HOST) && !trusted);
+        let Some(refused) = pages.iter().find(|origin| !is_fine(origin)) else { return true };
+        self.tell(refused, &hosts.join(", "), headers.contains_key(FORWARDED_HOST) && !trusted);
         false
     }
 
@@ -75,6 +82,24 @@ impl Origins {
         };
         tracing::warn!(origin, host, "a page of another host was refused a socket: {cure}");
     }
+}
+
+/// Whether a request without an `Origin` may come from a foreign page all the same: a script element sends none. Browsers tell how
+/// far the page is, but not over plain HTTP, where it can hide its address too. There only what a page can read
+/// counts, a script, if it tells an address or has a cookie with it.
+fn may_be_foreign(headers: &HeaderMap, as_script: bool) -> bool {
+    match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
+        Some(b"same-origin" | b"none") => false,
+        Some(_) => true,
+        None => as_script && (headers.contains_key(REFERER) || headers.contains_key(COOKIE)),
+    }
+}
+
+/// The origin in a `Referer`; without one `null`, as browsers call the origin of a page that has none.
+fn origin_of(referer: &str) -> &str {
+    let Some((scheme, rest)) = referer.split_once("://") else { return "null" };
+    let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    &referer[..scheme.len() + 3 + place.len()]
 }
 
 /// Whether an `Origin` is of the host that a `Host` names: the same name and port, or both of them this
@@ -173,20 +198,20 @@ mod tests {
 
     #[test]
     fn who_names_no_origin_is_no_page() {
-        assert!(rules(&[]).allow(&headers(&[(HOST, "a")]), STRANGER));
-        assert!(rules(&[]).allow(&headers(&[]), STRANGER));
+        assert!(rules(&[]).allow(&headers(&[(HOST, "a")]), STRANGER, false));
+        assert!(rules(&[]).allow(&headers(&[]), STRANGER, false));
     }
 
     #[test]
     fn other_origins_must_be_named() {
         let request = headers(&[(HOST, "chat.example"), (ORIGIN, "https://app.example")]);
-        assert!(!rules(&[]).allow(&request, STRANGER));
-        assert!(rules(&["https://APP.example"]).allow(&request, STRANGER));
-        assert!(rules(&["*"]).allow(&request, STRANGER));
-        assert!(!rules(&["http://app.example"]).allow(&request, STRANGER));
-        assert!(Origins::new(Compat::Exact, &[], &[]).allow(&request, STRANGER));
+        assert!(!rules(&[]).allow(&request, STRANGER, false));
+        assert!(rules(&["https://APP.example"]).allow(&request, STRANGER, false));
+        assert!(rules(&["*"]).allow(&request, STRANGER, false));
+        assert!(!rules(&["http://app.example"]).allow(&request, STRANGER, false));
+        assert!(Origins::new(Compat::Exact, &[], &[]).allow(&request, STRANGER, false));
         let two = headers(&[(HOST, "a"), (ORIGIN, "http://a"), (ORIGIN, "http://b")]);
-        assert!(!rules(&[]).allow(&two, STRANGER));
+        assert!(!rules(&[]).allow(&two, STRANGER, false));
     }
 
     #[test]
@@ -198,10 +223,49 @@ mod tests {
                 (FORWARDED_HOST, host),
             ])
         };
-        assert!(rules(&[]).allow(&request("chat.example"), PROXY));
-        assert!(rules(&[]).allow(&request("chat.example, inner"), PROXY));
-        assert!(!rules(&[]).allow(&request("inner, chat.example"), PROXY));
-        assert!(!rules(&[]).allow(&request("chat.example"), STRANGER));
+        assert!(rules(&[]).allow(&request("chat.example"), PROXY, false));
+        assert!(rules(&[]).allow(&request("chat.example, inner"), PROXY, false));
+        assert!(!rules(&[]).allow(&request("inner, chat.example"), PROXY, false));
+        assert!(!rules(&[]).allow(&request("chat.example"), STRANGER, false));
+    }
+
+    #[test]
+    fn who_names_no_origin_may_be_a_foreign_script() {
+        let (near, far) = ("https://chat.example/a/b?c", "https://evil.chat.example/");
+        // What the browser says, the page, whether there is a cookie; whether it may, and may as a script.
+        for (site, referer, cookie, may, as_script) in [
+            ("same-origin", "", true, true, true),
+            ("none", "", true, true, true),
+            ("same-origin", far, true, true, true),
+            ("same-site", far, true, false, false),
+            ("cross-site", far, true, false, false),
+            ("cross-site", "", false, false, false),
+            // As another page that may: at the same host with another port, or one that is named.
+            ("same-site", near, true, true, true),
+            ("cross-site", "https://app.example/x", true, true, true),
+            // Over plain HTTP nothing is said.
+            ("", "", false, true, true),
+            ("", "", true, true, false),
+            ("", near, true, true, true),
+            ("", far, true, true, false),
+            ("", far, false, true, false),
+            ("", "https://chat.example@evil.example/", true, true, false),
+            ("", "about:client", true, true, false),
+        ] {
+            let mut request = headers(&[(HOST, "chat.example")]);
+            for (name, value) in [(SEC_FETCH_SITE, site), (REFERER, referer)] {
+                if !value.is_empty() {
+                    request.insert(name, value.parse().unwrap());
+                }
+            }
+            if cookie {
+                request.insert(COOKIE, "connect.sid=x".parse().unwrap());
+            }
+            let rules = rules(&["https://app.example"]);
+            let allowed = [false, true].map(|script| rules.allow(&request, STRANGER, script));
+            assert_eq!(allowed, [may, as_script], "{site} {referer} {cookie}");
+            assert!(Origins::new(Compat::Exact, &[], &[]).allow(&request, STRANGER, true));
+        }
     }
 
     #[test]
@@ -209,7 +273,7 @@ mod tests {
         let rules = rules(&[]);
         for n in 0..2 * TOLD {
             let origin = format!("http://{n}.example");
-            assert!(!rules.allow(&headers(&[(HOST, "a"), (ORIGIN, &origin)]), STRANGER));
+            assert!(!rules.allow(&headers(&[(HOST, "a"), (ORIGIN, &origin)]), STRANGER, false));
         }
         assert_eq!(rules.told.borrow().len(), TOLD);
     }
