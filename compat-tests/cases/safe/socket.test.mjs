@@ -246,6 +246,8 @@ describe('origins of a handshake', () => {
     ['the same host with a port', { host: 'chat.example:8080', origin: 'http://chat.example:8080' }, GOOD],
     ['the page\'s development server on this machine', { host: 'localhost:4000', origin: 'http://localhost:3000' }, GOOD],
     ['the same by address', { host: 'localhost:4000', origin: 'http://127.0.0.1:3000' }, GOOD],
+    ['the same opened by its address', { host: 'localhost:4000', origin: 'http://192.168.1.5:3000', 'x-forwarded-host': '192.168.1.5:3000' }, GOOD],
+    ['the same opened by no address', { host: 'localhost:4000', origin: 'http://0.0.0.0:3000' }, GOOD],
     ['none, and the browser says that the page is this server\'s', { host: 'chat.example', 'sec-fetch-site': 'same-origin' }, GOOD],
     ['none, and the browser says that the page is of the same site', { host: 'chat.example', 'sec-fetch-site': 'same-site', referer: 'https://evil.chat.example/' }, BAD],
     ['none, and the browser says that the page is of another site', { host: 'chat.example', 'sec-fetch-site': 'cross-site' }, BAD],

@@ -49,7 +49,8 @@ impl Origins {
         let text =
             |name| headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
         let mut hosts: Vec<_> = text(HOST).collect();
-        let trusted = self.proxies.iter().any(|network| network.contains(from));
+        let trusted = self.proxies.iter().any(|network| network.contains(from))
+            || hosts.iter().any(|host| is_beside(from, host));
         if trusted {
             // Each proxy on the way adds one; the browser's stands first.
             let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
@@ -82,6 +83,13 @@ impl Origins {
         };
         tracing::warn!(origin, host, "a page of another host was refused a socket: {cure}");
     }
+}
+
+/// Whether it is a program on this machine that asks, for a host on this machine, such as the page's development server. It may say
+/// which host the browser asked, since no page can: before a browser sends that header to another host it asks
+/// whether it may, which is refused here, and on a WebSocket it can't send it.
+fn is_beside(from: IpAddr, host: &str) -> bool {
+    from.to_canonical().is_loopback() && split(host).is_some_and(|(name, _)| is_loopback(name))
 }
 
 /// Whether a request without an `Origin` may come from a foreign page all the same: a script element sends none. Browsers tell how
@@ -136,9 +144,14 @@ fn is_loopback(name: &str) -> bool {
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     name == "localhost"
         || name.ends_with(".localhost")
-        || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        || address
-            .is_some_and(|a| a.parse::<Ipv6Addr>().is_ok_and(|a| a.to_canonical().is_loopback()))
+        || name.parse::<Ipv4Addr>().is_ok_and(|address| is_this_machine(address.into()))
+        || address.is_some_and(|a| a.parse::<Ipv6Addr>().is_ok_and(|a| is_this_machine(a.into())))
+}
+
+/// As the name of a host the unspecified address is this machine too: development servers are opened by it.
+fn is_this_machine(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
 }
 
 #[cfg(test)]
@@ -180,6 +193,10 @@ mod tests {
             ("http://127.0.0.5", "[::1]:4000", true),
             ("http://app.localhost:3000", "localhost:4000", true),
             ("http://[::1]:3000", "localhost", true),
+            ("http://0.0.0.0:3000", "localhost:4000", true),
+            ("http://localhost:3000", "0.0.0.0:4000", true),
+            ("http://[::]:3000", "127.0.0.1:4000", true),
+            ("http://0.0.0.0:3000", "chat.example:3000", false),
             ("http://[2001:db8::1]:4000", "[2001:db8::1]:4000", true),
             ("http://localhost.evil.example", "localhost:4000", false),
             ("http://evil.example", "localhost:4000", false),
@@ -227,6 +244,18 @@ mod tests {
         assert!(rules(&[]).allow(&request("chat.example, inner"), PROXY, false));
         assert!(!rules(&[]).allow(&request("inner, chat.example"), PROXY, false));
         assert!(!rules(&[]).allow(&request("chat.example"), STRANGER, false));
+        // A development server that is opened by the machine's address names this machine to the server.
+        for (host, from, origin, may) in [
+            ("localhost:4000", "127.0.0.1", "http://192.168.1.5:3000", true),
+            ("[::1]:4000", "::ffff:127.0.0.1", "http://192.168.1.5:3000", true),
+            ("localhost:4000", "127.0.0.1", "http://192.168.1.6:3000", false),
+            ("chat.example", "127.0.0.1", "http://192.168.1.5:3000", false),
+            ("localhost:4000", "192.0.2.1", "http://192.168.1.5:3000", false),
+        ] {
+            let told = [(HOST, host), (ORIGIN, origin), (FORWARDED_HOST, "192.168.1.5:3000")];
+            let allowed = rules(&[]).allow(&headers(&told), from.parse().unwrap(), false);
+            assert_eq!(allowed, may, "{origin} from {from} at {host}");
+        }
     }
 
     #[test]
