@@ -264,7 +264,7 @@ impl Engine {
         };
         if !entry.session.probes(socket) {
             drop(table);
-            return self.receive(key, &packet) && !socket.is_closing();
+            return self.receive(key, &packet).is_ok() && !socket.is_closing();
         }
         let upgraded = entry.session.receive_on_probe(&packet, self.now(), &self.limits);
         let next = entry.session.next_tick();

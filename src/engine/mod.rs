@@ -335,29 +335,29 @@ impl Engine {
         table.get(key).map_or(Polled::WrongTransport, |entry| entry.session.get(reply))
     }
 
-    /// Handles one packet of a session's own transport. False if the session is over.
-    fn receive(&self, key: Key, packet: &Packet<'_>) -> bool {
+    /// Handles one packet of a session's own transport. Fails if the session is over.
+    fn receive(&self, key: Key, packet: &Packet<'_>) -> Result<(), End> {
         let step = {
             let mut table = self.table.borrow_mut();
-            let Some(entry) = table.get(key) else { return false };
+            let Some(entry) = table.get(key) else { return Err(End::TransportClosed) };
             entry.session.receive(packet, self.now(), &self.limits)
         };
-        let end = match step {
-            Step::Done => None,
-            Step::End(why) => Some(why),
+        let handled = match step {
+            Step::Done => Ok(()),
+            Step::End(why) => Err(why),
             Step::Deliver => {
                 let data = match packet {
                     Packet::Binary(data) => Data::Binary(data),
                     Packet::Text(text) => Data::Text(text),
-                    _ => return true,
+                    _ => return Ok(()),
                 };
-                self.deliver(key, data).err().map(|_| End::Client)
+                self.deliver(key, data).map_err(|_| End::Client)
             }
         };
-        if let Some(why) = end {
+        if let Err(why) = handled {
             self.end(key, why);
         }
-        end.is_none()
+        handled
     }
 
     fn deliver(&self, key: Key, data: Data<'_>) -> Result<(), Malformed> {

@@ -70,12 +70,12 @@ pub fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> 
     reply
 }
 
-/// Why a handshake may not open a session.
+/// Why a request is not served.
 #[derive(Debug)]
 pub enum Refused {
     /// 403: a page of another host.
     Origin,
-    /// 429: too many sockets. The stock client tries again by itself.
+    /// 429: too many sockets, or events on one. The stock client tries again by itself.
     Over(Over),
 }
 
@@ -226,8 +226,12 @@ impl Engine {
         let text = String::from_utf8_lossy(&body);
         let form = if jsonp { packet::jsonp_payload(&text) } else { None };
         for packet in packet::payload(form.as_deref().unwrap_or(&text)) {
-            if !self.receive(key, &packet) {
-                break;
+            match (self.receive(key, &packet), self.limits.events) {
+                (Ok(()), _) => {}
+                (Err(End::TooMany), Some(events)) => {
+                    return Ok(Refused::Over(Over::events(events)).reply());
+                }
+                (Err(_), _) => break,
             }
         }
         // A client that sends faster than Redis stores gets its answer later.

@@ -97,6 +97,11 @@ pub struct Over {
 }
 
 impl Over {
+    /// More events than a socket may send at this rate. [`Sockets`] lets its client wait as long.
+    pub fn events(rate: Rate) -> Over {
+        Over { limit: Limit::EventsPerSocket, wait: Duration::from_micros(rate.capacity()) }
+    }
+
     /// Whole seconds after which to try again, for `Retry-After`.
     pub fn seconds(self) -> u64 {
         self.wait.as_millis().div_ceil(1000).max(1) as u64

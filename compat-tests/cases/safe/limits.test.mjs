@@ -279,7 +279,8 @@ describe('sockets', () => {
       if (!polling) socket.socket.on('close', (_code, text) => (reason = text));
       const tag = random();
       const packets = Array.from({ length: 30 }, (_, n) => `42${JSON.stringify(['message', message(person, '0', `${tag} ${n}`)])}`);
-      await socket.send(...packets);
+      const sent = await socket.send(...packets);
+      if (polling) isOver(sent, [1, 2]);
       const { closed } = await socket.closing();
       if (!polling) assert.deepEqual([closed, String(reason)], [1008, 'Too many events in a short time']);
       const texts = async () => {
