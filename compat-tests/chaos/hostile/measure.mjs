@@ -157,6 +157,8 @@ const ATTACKS = {
   abandoned: '10,000 abandoned polling sessions',
   malformed: 'oversized and malformed',
   bombs: 'compressed bombs, 100 MiB and 1 GiB',
+  attachments: '250 binary events: attachments that never come, or are named again and again',
+  polls: '100 polling answers not read',
   answers: '200 × 20 histories asked for and not read',
 };
 
@@ -170,7 +172,7 @@ async function run(name, server, person, target = server) {
     const bad = attacker(name, target, person);
     await bad.says('ready');
     // So that there are long messages to be sent, and to be asked for.
-    if (['unread', 'answers'].includes(name)) talk.flood(200);
+    if (['unread', 'polls', 'answers'].includes(name)) talk.flood(200);
     await sleep(2_000);
     talk.take();
     gauge.look();
@@ -185,7 +187,7 @@ async function run(name, server, person, target = server) {
       row.gone = { 'who stopped reading': await goneTo(gauge, opened - 20, start) };
       row.attack = talk.take();
       bad.tell();
-    } else if (name === 'answers') {
+    } else if (['polls', 'answers'].includes(name)) {
       await bad.says('asked');
       row.gone = { 'who reads no answer': await goneTo(gauge, opened, start) };
       row.attack = talk.take();
