@@ -184,7 +184,9 @@ async fn pulse(
         let sent = Instant::now();
         let mut ping = pin!(sink.ping::<Value>());
         let answer = loop {
-            match within(LOST_AFTER - PING_EVERY, ping.as_mut()).await {
+            // What slept has its whole time for an answer all the same.
+            let until = (heard.get() + LOST_AFTER).max(sent + (LOST_AFTER - PING_EVERY));
+            match within(until.saturating_duration_since(Instant::now()), ping.as_mut()).await {
                 Some(answer) => break answer,
                 // Under a flood the answer is behind many messages, which prove life as well.
                 None if heard.get().elapsed() < LOST_AFTER => {}

@@ -191,6 +191,27 @@ fn a_frozen_redis_is_noticed() {
 }
 
 #[test]
+fn a_freeze_is_noticed_as_soon_behind_a_message() {
+    let server = RedisServer::start(&[]);
+    on_loop(async {
+        let (log, _task) = follow(client(&server.endpoint(), &[])).await;
+        // Between two pings.
+        sleep(Duration::from_millis(2_300)).await;
+        server.cli(&["PUBLISH", "MESSAGES", "a"]);
+        assert_eq!(log.until(2).await, ["up", "a"]);
+        let frozen = Instant::now();
+        server.freeze();
+        assert_eq!(log.until(3).await[2], "down");
+        let noticed = frozen.elapsed();
+        assert!(
+            noticed > Duration::from_secs(4) && noticed < Duration::from_millis(5_500),
+            "{noticed:?}"
+        );
+        server.thaw();
+    });
+}
+
+#[test]
 fn a_short_freeze_is_no_gap() {
     let server = RedisServer::start(&[]);
     on_loop(async {
