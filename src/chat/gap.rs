@@ -228,7 +228,7 @@ impl Chat {
         self.heard_of_user(foreign);
     }
 
-    async fn fill_once(&self, attempt: u64) -> Result<(), Ended> {
+    async fn fill_once(self: &Rc<Self>, attempt: u64) -> Result<(), Ended> {
         let from = self.missing_from(attempt)?;
         self.show_new_rooms(attempt, from).await?;
         let mut rooms: Vec<(String, usize)> =

@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashSet,
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::time::sleep;
@@ -20,11 +20,12 @@ use crate::{
 };
 
 /// A lease is renewed so often during its life.
-const BEATS: u32 = 3;
+pub(super) const BEATS: u32 = 3;
 
 /// The lease of this server.
 pub(super) struct Lease {
     life: Duration,
+    renewed: Cell<Option<Instant>>,
     /// It is given back.
     ended: Cell<bool>,
     /// Redis refuses it, which the log was told.
@@ -35,7 +36,19 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn new(life: Duration) -> Lease {
-        Lease { life, ended: Cell::default(), refused: Cell::default(), owed: RefCell::default() }
+        Lease {
+            life,
+            renewed: Cell::default(),
+            ended: Cell::default(),
+            refused: Cell::default(),
+            owed: RefCell::default(),
+        }
+    }
+
+    /// Notes a renewal. Returns whether no beat was missed before it.
+    fn renew(&self) -> bool {
+        let last = self.renewed.replace(Some(Instant::now()));
+        last.is_some_and(|last| last.elapsed() < self.life / 2)
     }
 }
 
@@ -49,9 +62,12 @@ impl Chat {
         Control::LeaseEnded { server: server.to_owned() }.encode(&self.server_id)
     }
 
-    /// Renews the lease, for the first time before anybody connects, and sees to what the others left.
-    pub async fn renew_lease(self: &Rc<Self>) {
-        let Some(leases) = self.own_leases().filter(|_| !self.lease.ended.get()) else { return };
+    /// Renews the lease, for the first time before anybody connects, and sees to what the others left. Returns
+    /// whether Redis was there.
+    pub async fn renew_lease(self: &Rc<Self>) -> bool {
+        let Some(leases) = self.own_leases().filter(|_| !self.lease.ended.get()) else {
+            return true;
+        };
         match self.beat(leases).await {
             Ok(()) => self.lease.refused.set(false),
             Err(StoreError::Refused(why)) => {
@@ -62,15 +78,22 @@ impl Chat {
                     );
                 }
             }
-            Err(StoreError::Unavailable(why)) => tracing::debug!(why, "the lease is not renewed"),
+            Err(StoreError::Unavailable(why)) => {
+                tracing::debug!(why, "the lease is not renewed");
+                return false;
+            }
         }
+        true
     }
 
     /// Renews the lease for ever.
     pub async fn keep_lease(self: Rc<Self>) {
         while self.own_leases().is_some() {
             sleep(self.lease.life / BEATS).await;
-            self.renew_lease().await;
+            // At once when Redis is back: who waits there for this server does not wait for long.
+            while !self.renew_lease().await {
+                self.store.until_up().await;
+            }
         }
     }
 
@@ -91,7 +114,7 @@ impl Chat {
     async fn beat(self: &Rc<Self>, leases: &Leases) -> store::Result<()> {
         let begun = Control::LeaseBegun { server: self.server_id.clone() };
         let beat = leases.beat(self.lease.life, &begun.encode(&self.server_id)).await?;
-        let due = self.clients.borrow_mut().presence.beat(&beat);
+        let due = self.clients.borrow_mut().presence.beat(&beat, self.lease.renew());
         if !due.restore.is_empty() {
             tracing::warn!(
                 users = due.restore.len(),
@@ -110,7 +133,7 @@ impl Chat {
                 self.count(None, &user, change);
             }
         }
-        for process in &beat.dead {
+        for process in &due.dead {
             let is_only = beat.is_only(process);
             let ended = if is_only { self.lease_ended(server_of(process)) } else { Vec::new() };
             self.clear_away(leases, process, &ended).await?;

@@ -74,8 +74,12 @@ impl Told {
 
     /// Whether a user who was read to be on- or offline must be told of.
     fn is_news(&self, user: &str, online: bool) -> bool {
-        !self.meanwhile.contains_key(user)
-            && self.online.as_ref().is_some_and(|all| all.contains(user) != online)
+        !self.meanwhile.contains_key(user) && self.says(user, !online)
+    }
+
+    /// Whether the last that was told of a user is that they are on- or offline.
+    fn says(&self, user: &str, online: bool) -> bool {
+        self.online.as_ref().is_some_and(|all| all.contains(user) == online)
     }
 }
 
@@ -109,7 +113,10 @@ impl Chat {
         let then = move |chat: &Rc<Chat>, outcome| match outcome {
             Outcome::Refused => chat.owe(user),
             Outcome::Done { online_changed: Some(true), .. } => {
-                chat.show_presence(key, &user.id, online, &data);
+                // Those who are here need not have been told that others took the user out.
+                if key.is_some() || !chat.told.borrow().says(&user.id, online) {
+                    chat.show_presence(key, &user.id, online, &data);
+                }
             }
             Outcome::Done { online_changed: Some(false), .. } => {}
             Outcome::Done { online_changed: None, .. } => chat.look_who_is_online(),
@@ -175,8 +182,9 @@ impl Chat {
         });
     }
 
-    /// Reads who is online, and tells those who are here what they were not told.
-    pub(super) async fn show_who_is_online(&self) -> store::Result<()> {
+    /// Reads who is online, and tells those who are here what they were not told. A user of this server is not
+    /// gone, but was taken out while it was away: they are put back.
+    pub(super) async fn show_who_is_online(self: &Rc<Self>) -> store::Result<()> {
         self.told.borrow_mut().reading += 1;
         let changed = self.read_who_is_online().await;
         let mut news = Vec::new();
@@ -191,6 +199,13 @@ impl Chat {
             }
         }
         for (id, user) in news {
+            if !user.online && self.counts_over_servers() {
+                let here = self.clients.borrow().presence.user_here(id);
+                if let Some(here) = here {
+                    self.put_back(&here);
+                    continue;
+                }
+            }
             self.show_presence(None, id, user.online, &data_of(id, user, user.online));
         }
         changed.map(|_| ())

@@ -141,6 +141,8 @@ describe('a server that ends', () => {
     beside.proxy.accept();
     await all.hear(one, '+-+');
     assert.ok(await isOnline(one));
+    // Who sees them there is not told otherwise.
+    assert.deepEqual(await inside.of(one), ['+']);
     // What happened meanwhile is told late there.
     await inside.hear(elsewhere, '+');
     beside.proxy.refuse();
@@ -149,6 +151,54 @@ describe('a server that ends', () => {
     beside.proxy.accept();
     await inside.hear(elsewhere, '+-');
   });
+});
+
+test('Redis away for longer than a lease, and nobody leaves: nothing is announced', async () => {
+  const redis = await startRedis();
+  const proxy = await startProxy(redis.port);
+  try {
+    const bases = [];
+    for (const id of ['one:1', 'two:1', 'doomed:3']) {
+      bases.push(await t.start({ env: { ...env, SERVER_ID: id }, redis: proxy }));
+    }
+    const doomed = bases.pop();
+    const sockets = [];
+    const people = [];
+    for (const { base } of [...bases, doomed]) {
+      const one = await Person.signIn(base, random(), 'a password');
+      people.push(one);
+      sockets.push(await t.socket(one, { base }));
+    }
+    const gone = people.pop();
+    sockets.pop();
+    await sleep(LEASE * 1000);
+    for (const socket of sockets) await fence(socket);
+    const before = sockets.map((socket) => socket.frames.length);
+    const said = () => sockets.map(({ frames }, at) => heard({ frames: frames.slice(before[at]) }, 'user.connected', 'user.disconnected')
+      .map(([event, { id }]) => `${event} ${id}`));
+    proxy.refuse();
+    await sleep(LEASE * 2000);
+    proxy.accept();
+    await sleep(SETTLED);
+    for (const socket of sockets) await fence(socket);
+    assert.deepEqual(said(), [[], []]);
+    // One that is killed meanwhile is found out, later.
+    proxy.refuse();
+    await doomed.kill();
+    t.forget(doomed);
+    await sleep(LEASE * 2000);
+    proxy.accept();
+    const bye = [`user.disconnected ${gone.id}`];
+    await patiently(async () => assert.deepEqual(said(), [bye, bye]), SETTLED + 5000);
+    assert.deepEqual((await redis.client.smembers('online_users')).sort(), people.map(({ id }) => String(id)).sort());
+    for (const server of bases) {
+      await server.kill();
+      t.forget(server);
+    }
+  } finally {
+    await proxy.stop();
+    await redis.stop('SIGKILL');
+  }
 });
 
 describe('somebody else changes the set', () => {

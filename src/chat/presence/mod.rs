@@ -15,7 +15,7 @@ use std::{
     rc::Rc,
 };
 
-use super::user::User;
+use super::{leases::BEATS, user::User};
 use crate::store::{
     commit::Counted,
     redis::leases::{Beat, server_of},
@@ -39,6 +39,9 @@ pub struct Presence {
     /// Beats for which nobody without a lease has listened and the leases were the same.
     alone: u32,
     leases: Vec<String>,
+    /// Beats for which this server has been back, if it was away or has just begun: others that were away at
+    /// the same time have had so long to renew their leases.
+    back: u32,
 }
 
 /// A user with sockets here.
@@ -53,6 +56,8 @@ struct Here {
 pub struct Due {
     /// Users who are here and may have been taken out.
     pub restore: Vec<Rc<User>>,
+    /// Processes that are dead, not just late.
+    pub dead: Vec<String>,
     /// Ids of users who were on servers that are gone.
     pub ghosts: Vec<String>,
     /// There is no server without a lease any more: the others must be told, so that none takes a user
@@ -102,6 +107,11 @@ impl Presence {
         self.here.contains_key(user)
     }
 
+    /// A user with a socket here.
+    pub fn user_here(&self, user: &str) -> Option<Rc<User>> {
+        self.here.get(user).map(|here| here.user.clone())
+    }
+
     /// Whether a user is on a server without a lease, as far as was heard.
     pub fn is_elsewhere(&self, user: &str) -> bool {
         self.elsewhere.contains_key(user)
@@ -117,7 +127,7 @@ impl Presence {
             return None;
         }
         self.gone_from(server, user);
-        self.here.get(user).map(|here| here.user.clone())
+        self.user_here(user)
     }
 
     fn gone_from(&mut self, server: &str, user: &str) {
@@ -147,14 +157,18 @@ impl Presence {
         self.counting.remove(server);
     }
 
-    /// The lease was renewed.
-    pub fn beat(&mut self, beat: &Beat) -> Due {
+    /// The lease was renewed, after no beat was missed if it was `in_time`.
+    pub fn beat(&mut self, beat: &Beat, in_time: bool) -> Due {
         let processes = || beat.processes.iter().map(|process| server_of(process));
         self.counting.retain(|server| processes().any(|one| one == server));
         processes().for_each(|server| self.counts(server));
         let mut due = Due::default();
         if !beat.held {
             due.restore = self.here();
+        }
+        self.back = if beat.held && in_time { self.back.saturating_add(1) } else { 0 };
+        if self.back >= BEATS {
+            due.dead.clone_from(&beat.dead);
         }
         // Each server of ours listens once.
         let is_alone = beat.listeners.is_some_and(|count| count <= beat.processes.len());

@@ -28,6 +28,7 @@ fn run(steps: &[Step], has_node: bool) {
         world.step(&Step::Wait(700));
     }
     steps.iter().for_each(|step| world.step(step));
+    world.step(&Step::Back);
     (0..SERVERS).for_each(|at| world.step(&Step::Heal(at)));
     if world.servers.iter().all(Option::is_none) {
         world.step(&Step::Start(0));
@@ -130,6 +131,12 @@ fn known_sequences() {
     // A server that was killed and started again no longer counted when its first lease had ended.
     let steps =
         [Wait(12_591), Kill(0), Start(0), Wait(7009), Open(0, 0), Open(2, 0), Kill(2), Stop(0)];
+    run(&steps, false);
+    // Redis was away for longer than a lease: who was back first cleared the others away.
+    let steps = [Open(0, 0), Open(1, 1), Wait(5000), Away, Wait(11_000), Back];
+    run(&steps, false);
+    // Its lease had not ended, but that of another one had.
+    let steps = [Open(0, 0), Open(2, 1), Wait(2400), Away, Wait(8000), Back];
     run(&steps, false);
     // One server still believed in a peer that the others had forgotten.
     let steps =

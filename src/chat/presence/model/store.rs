@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-const LIFE: u64 = 9_000;
+pub(super) const LIFE: u64 = 9_000;
 
 /// What stands in Redis, and what was published.
 #[derive(Default)]

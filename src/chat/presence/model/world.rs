@@ -5,7 +5,11 @@ use std::{
     rc::Rc,
 };
 
-use super::{super::Presence, PROMISE, SERVERS, USERS, store::Store};
+use super::{
+    super::Presence,
+    PROMISE, SERVERS, USERS,
+    store::{LIFE, Store},
+};
 use crate::{
     chat::user::User,
     contract::control::Control,
@@ -26,6 +30,9 @@ pub(super) enum Step {
     Kill(usize),
     Cut(usize),
     Heal(usize),
+    /// Redis itself is away for all, and back.
+    Away,
+    Back,
     NodeOpen(usize),
     NodeClose(usize),
     NodeEnds,
@@ -42,6 +49,9 @@ pub(super) struct Server {
     controlled: usize,
     pub(super) sockets: Vec<usize>,
     is_cut: bool,
+    /// It was cut alone since it last renewed its lease: the others may take it for dead.
+    was_alone: bool,
+    renewed: Option<u64>,
     /// When it last began to reach the store.
     up_since: u64,
     next_beat: u64,
@@ -52,6 +62,7 @@ pub(super) struct World {
     pub(super) store: Store,
     pub(super) servers: [Option<Server>; SERVERS],
     started: usize,
+    is_away: bool,
     /// Whether there ever is a server without a lease, and its users; `None` once it has ended.
     has_node: bool,
     node: Option<BTreeSet<usize>>,
@@ -88,11 +99,12 @@ impl World {
                 }
             }
             Step::Wait(millis) => return self.wait(millis),
-            Step::Start(at) if self.servers[at].is_none() => self.start(at),
+            Step::Start(at) if self.servers[at].is_none() && !self.is_away => self.start(at),
             Step::Start(_) => {}
             Step::Stop(at) => {
                 if let Some(server) = &mut self.servers[at]
                     && !server.is_cut
+                    && !self.is_away
                 {
                     for number in std::mem::take(&mut server.sockets) {
                         server.close(number);
@@ -110,16 +122,22 @@ impl World {
             Step::Cut(at) => {
                 if let Some(server) = &mut self.servers[at] {
                     server.is_cut = true;
+                    server.was_alone = true;
                 }
             }
             Step::Heal(at) => {
                 if let Some(server) = self.servers[at].as_mut().filter(|server| server.is_cut) {
                     server.is_cut = false;
-                    server.up_since = self.store.now;
-                    // What was announced is missed, and who is online is read.
-                    server.heard = self.store.announced.len();
-                    server.controlled = self.store.told.len();
-                    server.told = self.store.online.clone();
+                    if !self.is_away {
+                        server.reach(&self.store);
+                    }
+                }
+            }
+            Step::Away => self.is_away = true,
+            Step::Back => {
+                if std::mem::replace(&mut self.is_away, false) {
+                    let servers = self.servers.iter_mut().flatten();
+                    servers.filter(|one| !one.is_cut).for_each(|one| one.reach(&self.store));
                 }
             }
             Step::NodeOpen(number) => {
@@ -150,6 +168,8 @@ impl World {
             controlled: self.store.told.len(),
             sockets: Vec::new(),
             is_cut: false,
+            was_alone: false,
+            renewed: None,
             up_since: self.store.now,
             next_beat: self.store.now + PAUSE,
         });
@@ -178,21 +198,26 @@ impl World {
     fn beat(&mut self, at: usize) {
         let reach = self.servers.iter().flatten().filter(|server| !server.is_cut).count();
         let listeners = reach + usize::from(self.node.is_some());
-        let Some(server) = self.servers[at].as_mut().filter(|server| !server.is_cut) else {
-            return;
-        };
+        let is_away = self.is_away;
+        let reached = |server: &&mut Server| !server.is_cut && !is_away;
+        let Some(server) = self.servers[at].as_mut().filter(reached) else { return };
         let name = server_of(&server.process).to_owned();
         let beat = self.store.beat(&server.process, listeners);
-        let due = server.presence.beat(&beat);
+        server.was_alone = false;
+        let last = server.renewed.replace(self.store.now);
+        let in_time = last.is_some_and(|last| self.store.now - last < LIFE / 2);
+        let due = server.presence.beat(&beat, in_time);
         for user in &due.restore {
             server.journal.push_back(server.presence.coming(user, false));
         }
-        for process in &beat.dead {
+        let mut gone = Vec::new();
+        for process in &due.dead {
             let users = self.store.held.get(process).into_iter().flatten();
             let users: Vec<_> =
                 users.map(|user| (user.clone(), server.presence.is_elsewhere(user))).collect();
             for user in self.store.take_out(&name, Some(process), &users) {
                 server.told.remove(&user);
+                gone.push(user);
             }
         }
         if due.alone {
@@ -204,6 +229,12 @@ impl World {
         for user in self.store.take_out(&name, None, &ghosts) {
             server.told.remove(&user);
         }
+        // When Redis was away for all, nobody is dead who is back.
+        for server in self.servers.iter().flatten().filter(|server| !server.was_alone) {
+            let here = |user: &String| server.sockets.iter().any(|n| n.to_string() == *user);
+            let wronged = gone.iter().find(|user| here(user));
+            assert_eq!(wronged, None, "{} still has this user", server.process);
+        }
     }
 
     /// Lets all writes be done and all announcements be heard that can be.
@@ -211,7 +242,9 @@ impl World {
         let mut busy = true;
         while busy {
             busy = false;
-            for server in self.servers.iter_mut().flatten().filter(|server| !server.is_cut) {
+            let is_away = self.is_away;
+            let reached = |server: &&mut Server| !server.is_cut && !is_away;
+            for server in self.servers.iter_mut().flatten().filter(reached) {
                 while let Some(change) = server.journal.pop_front() {
                     busy = true;
                     if self.store.count(&server.process, &change) {
@@ -248,7 +281,8 @@ impl World {
     /// What must hold at any time.
     fn check(&mut self) {
         let now = self.store.now;
-        let reached = self.servers.iter().flatten().filter(|server| !server.is_cut);
+        let reached = |server: &&Server| !server.is_cut && !self.is_away;
+        let reached = self.servers.iter().flatten().filter(reached);
         let long_up = reached.clone().any(|server| server.up_since + PROMISE <= now);
         let is_cut = self.servers.iter().flatten().any(|server| server.is_cut);
         for number in 0..USERS {
@@ -272,6 +306,14 @@ impl World {
 }
 
 impl Server {
+    /// The store is there again: what was announced is missed, and who is online is read.
+    fn reach(&mut self, store: &Store) {
+        self.up_since = store.now;
+        self.heard = store.announced.len();
+        self.controlled = store.told.len();
+        self.told = store.online.clone();
+    }
+
     fn close(&mut self, number: usize) {
         let user = number.to_string();
         if self.presence.left(&user) {
