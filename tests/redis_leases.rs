@@ -50,7 +50,12 @@ async fn count(store: &Store, change: Counted) -> bool {
 }
 
 fn came(user: &str, is_first: bool) -> Counted {
-    Counted::Came { user: user.into(), farewell: format!("bye {user}").into_bytes(), is_first }
+    Counted::Came {
+        user: user.into(),
+        farewell: format!("bye {user}").into_bytes(),
+        is_first,
+        corrects: false,
+    }
 }
 
 fn left(user: &str) -> Counted {

@@ -91,6 +91,11 @@ impl Hearing {
         }
     }
 
+    /// Whether something may be missing, or waits.
+    pub(super) fn is_in_gap(&self) -> bool {
+        self.gap.is_some()
+    }
+
     /// Remembers a message that is or will be delivered, by its text as it is stored.
     pub(super) fn note(&mut self, member: &[u8]) {
         self.heard.note(member, Instant::now(), self.gap.is_some());
@@ -143,10 +148,10 @@ impl Chat {
         }
     }
 
-    /// An announcement of another instance, or our own, which is ignored (section 9.2).
+    /// An announcement of another instance, or our own, which was delivered already (section 9.2).
     fn foreign(self: &Rc<Self>, text: &[u8]) {
         let foreign = match envelope::decode(text, &self.server_id) {
-            Incoming::Own => return,
+            Incoming::Own => return self.heard_own(text),
             Incoming::Invalid(why) => {
                 return tracing::warn!(why, "an announcement is ignored");
             }

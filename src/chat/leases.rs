@@ -121,7 +121,7 @@ impl Chat {
                 "the lease had ended: its users are put back"
             );
         }
-        for user in &due.restore {
+        for user in due.restore.iter().chain(&due.wronged) {
             self.put_back(user);
         }
         for user in self.lease.owed.take() {

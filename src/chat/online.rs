@@ -14,7 +14,10 @@ use super::{
     user::{User, id_of},
 };
 use crate::{
-    contract::{envelope::Foreign, events},
+    contract::{
+        envelope::{self, Foreign, Incoming},
+        events,
+    },
     engine::Key,
     js::{Json, Object},
     socketio,
@@ -31,6 +34,8 @@ pub(super) struct Told {
     online: Option<HashSet<String>>,
     /// What was told while the set is being read, which may be older.
     meanwhile: HashMap<String, bool>,
+    /// Changes of a user that are under way to the store, whose outcomes may tell more.
+    counting: HashMap<String, usize>,
     /// Number of readings under way.
     reading: usize,
     /// A reading will begin in a moment.
@@ -50,6 +55,16 @@ impl Told {
                 all.remove(user);
             }
             None => {}
+        }
+    }
+
+    /// The outcome of a change is there.
+    fn counted(&mut self, user: &str) {
+        if let Some(changes) = self.counting.get_mut(user) {
+            *changes -= 1;
+            if *changes == 0 {
+                self.counting.remove(user);
+            }
         }
     }
 
@@ -109,17 +124,21 @@ impl Chat {
             publish: self.announcement(event, &data).into_iter().collect(),
             ..Commit::default()
         };
+        *self.told.borrow_mut().counting.entry(user.id.clone()).or_default() += 1;
         let user = user.clone();
-        let then = move |chat: &Rc<Chat>, outcome| match outcome {
-            Outcome::Refused => chat.owe(user),
-            Outcome::Done { online_changed: Some(true), .. } => {
-                // Those who are here need not have been told that others took the user out.
-                if key.is_some() || !chat.told.borrow().says(&user.id, online) {
-                    chat.show_presence(key, &user.id, online, &data);
+        let then = move |chat: &Rc<Chat>, outcome| {
+            chat.told.borrow_mut().counted(&user.id);
+            match outcome {
+                Outcome::Refused => chat.owe(user),
+                Outcome::Done { online_changed: Some(true), .. } => {
+                    // Those who are here need not have been told that others took the user out.
+                    if key.is_some() || !chat.told.borrow().says(&user.id, online) {
+                        chat.show_presence(key, &user.id, online, &data);
+                    }
                 }
+                Outcome::Done { online_changed: Some(false), .. } => chat.show_corrected(&user),
+                Outcome::Done { online_changed: None, .. } => chat.look_who_is_online(),
             }
-            Outcome::Done { online_changed: Some(false), .. } => {}
-            Outcome::Done { online_changed: None, .. } => chat.look_who_is_online(),
         };
         match key {
             Some(key) => self.commit(key, commit, then),
@@ -147,6 +166,53 @@ impl Chat {
         }
     }
 
+    /// An announcement of our own, where it stands among those of the others. It counts only for a user of
+    /// whom was heard before it that they left.
+    pub(super) fn heard_own(&self, text: &[u8]) {
+        if !self.clients.borrow().presence.is_anybody_wronged() {
+            return;
+        }
+        let Incoming::Foreign(own) = envelope::decode(text, "") else { return };
+        let user = id_of(&own.data).filter(|_| own.event == events::USER_CONNECTED);
+        let Some(user) = user else { return };
+        let is_here = self.clients.borrow_mut().presence.heard_own(&user);
+        if let Some(user) = is_here {
+            self.show_corrected(&user);
+        }
+    }
+
+    /// Tells those who are here of a user who is here, too, if they were told otherwise and all others were not: our own
+    /// announcement may be told before one that was published earlier.
+    fn show_corrected(&self, user: &User) {
+        let is_sure = {
+            let (told, presence) = (self.told.borrow(), &self.clients.borrow().presence);
+            told.says(&user.id, false)
+                && !told.counting.contains_key(&user.id)
+                && presence.is_here(&user.id)
+                && !presence.is_wronged(&user.id)
+        };
+        if is_sure {
+            self.show_presence(None, &user.id, true, &user.presence(true));
+        }
+    }
+
+    /// A server of ours has a user of whom was heard that they left, and nobody has corrected that before it says so.
+    /// The first one that says so does.
+    pub(super) fn still_here(self: &Rc<Self>, user: &str, server: &str) {
+        // What waits came before it. The next beat asks again.
+        if self.hearing.borrow().is_in_gap() {
+            return;
+        }
+        let is_own = server == self.server_id;
+        let due = self.clients.borrow_mut().presence.still_here(user, is_own);
+        if let Some(user) = due {
+            self.tell_back(&user);
+            if !self.told.borrow().says(&user.id, true) {
+                self.show_presence(None, &user.id, true, &user.presence(true));
+            }
+        }
+    }
+
     /// Puts a user into the online set who is here. News only if somebody had taken them out.
     pub(super) fn put_back(self: &Rc<Self>, user: &Rc<User>) {
         let change = self.clients.borrow().presence.coming(user, false);
@@ -157,10 +223,15 @@ impl Chat {
     pub(super) fn is_back(self: &Rc<Self>, user: &Rc<User>) {
         // If this server's lease has ended too, that is put right before others hear of the user.
         self.put_back(user);
+        self.tell_back(user);
+        self.show_presence(None, &user.id, true, &user.presence(true));
+    }
+
+    /// Announces to other servers a user who is here, and in the online set.
+    fn tell_back(&self, user: &User) {
         let data = user.presence(true);
         let publish = self.announcement(events::USER_CONNECTED, &data).into_iter().collect();
         self.store.commit(Commit { publish, ..Commit::default() }, Box::new(|_| {}));
-        self.show_presence(None, &user.id, true, &data);
     }
 
     /// Soon tells those who are here what they were not told.

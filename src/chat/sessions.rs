@@ -36,6 +36,7 @@ impl Chat {
             Control::LeaseBegun { server } => presence().counts(server),
             Control::LeaseEnded { server } => presence().counts_no_more(server),
             Control::OthersGone => presence().others_are_gone(),
+            Control::StillHere { user, server } => self.still_here(user, server),
             Control::PresenceRebuilt => {
                 presence().others_are_gone();
                 let here = presence().here();

@@ -10,6 +10,7 @@ const LEASE_BEGUN: &str = "lease.begun";
 const LEASE_ENDED: &str = "lease.ended";
 const OTHERS_GONE: &str = "others.gone";
 const REBUILT: &str = "presence.rebuilt";
+const STILL_HERE: &str = "user.still.here";
 
 /// What one server of ours tells the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,14 @@ pub enum Control {
     OthersGone,
     /// There are no servers without a lease any more, and the online set is what the leases say.
     PresenceRebuilt,
+    /// A user of whom it was announced that they left has sockets on a server. It is sent in nobody's name, since
+    /// the server itself must hear it too, behind all that was announced before.
+    StillHere {
+        /// The user's id.
+        user: String,
+        /// The server's name in announcements.
+        server: String,
+    },
 }
 
 impl Control {
@@ -70,6 +79,11 @@ impl Control {
             }
             Control::OthersGone => OTHERS_GONE,
             Control::PresenceRebuilt => REBUILT,
+            Control::StillHere { user, server } => {
+                set("user", user);
+                set("server", server);
+                STILL_HERE
+            }
         };
         envelope::encode(server_id, event, Json::from(data).to_text().as_bytes())
     }
@@ -96,6 +110,7 @@ impl Control {
             LEASE_ENDED => Control::LeaseEnded { server: text("server")? },
             OTHERS_GONE => Control::OthersGone,
             REBUILT => Control::PresenceRebuilt,
+            STILL_HERE => Control::StillHere { user: text("user")?, server: text("server")? },
             _ => return None,
         })
     }
@@ -121,6 +136,13 @@ mod tests {
             assert_eq!(Control::decode(&text, "10.0.0.6:4000"), Some(control));
             assert_eq!(Control::decode(&text, "10.0.0.5:4000"), None);
         }
+    }
+
+    #[test]
+    fn who_is_still_here_is_heard_by_its_own_server_too() {
+        let (user, server) = ("1".to_owned(), "10.0.0.5:4000".to_owned());
+        let control = Control::StillHere { user, server };
+        assert_eq!(Control::decode(&control.encode(""), "10.0.0.5:4000"), Some(control));
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub enum Counted {
         /// It is their only one, as far as this server knows: it is news also if a dead server of the
         /// original has left the user in the set.
         is_first: bool,
+        /// The last that was announced is that they left: if they are in the set all the same, servers of
+        /// ours are told that they are still here.
+        corrects: bool,
     },
     /// Their last socket left.
     Left {

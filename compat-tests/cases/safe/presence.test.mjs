@@ -263,6 +263,29 @@ if (nodePeer) describe('beside a Node server', () => {
     await sleep(LEASE * 1000);
     assert.deepEqual(await all.of(one), ['++-+', '++-+', '++-+']);
   });
+  for (const [what, come] of Object.entries({
+    'a tab': async (one) => {
+      await one.at(t.server.base);
+      await one.at(beside.safe.base);
+    },
+    'a message': async (one, socket) => socket.emit('message', message(one, '0', random())),
+  })) {
+    test(`it takes somebody out, and says so behind ${what} of theirs: corrected once`, async () => {
+      const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
+      const before = what === 'a message' ? await one.at(t.server.base) : await one.at(beside.node.base);
+      await all.hear(one, '+');
+      // What it does in two steps, which others may come between.
+      await t.redis.client.srem('online_users', String(one.id));
+      await come(one, before);
+      await all.hear(one, '++');
+      const data = { id: String(one.id), username: one.username, online: false };
+      await t.redis.client.publish('MESSAGES', JSON.stringify({ serverId: 'node:1', type: 'user.disconnected', data }));
+      await all.hear(one, '++-+');
+      assert.ok(await isOnline(one));
+      await sleep(LEASE * 1000);
+      assert.deepEqual(await all.of(one), ['++-+', '++-+']);
+    });
+  }
   test('who is still there stays when the last tab here goes', async () => {
     const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base, beside.node.base)];
     const there = await one.at(beside.node.base);

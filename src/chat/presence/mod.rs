@@ -34,6 +34,11 @@ pub struct Presence {
     counting: HashSet<String>,
     /// Servers without a lease that have announced a user, by the user's id.
     elsewhere: HashMap<String, HashSet<String>>,
+    /// Users who left and stayed online, since they were elsewhere.
+    entrusted: HashSet<String>,
+    /// Users who are here, although the last that was heard is that they left; and whether a server of ours is
+    /// about to correct that.
+    wronged: HashMap<String, bool>,
     /// Users whose server without a lease is gone, and the beats for which they may come back.
     abandoned: Vec<(String, u32)>,
     /// Beats for which nobody without a lease has listened and the leases were the same.
@@ -56,6 +61,8 @@ struct Here {
 pub struct Due {
     /// Users who are here and may have been taken out.
     pub restore: Vec<Rc<User>>,
+    /// Users who are here, and whom nobody has announced since they were said to have left.
+    pub wronged: Vec<Rc<User>>,
     /// Processes that are dead, not just late.
     pub dead: Vec<String>,
     /// Ids of users who were on servers that are gone.
@@ -68,6 +75,7 @@ pub struct Due {
 impl Presence {
     /// A socket of a user came. True if it is their first here.
     pub fn came(&mut self, user: &Rc<User>) -> bool {
+        self.entrusted.remove(&user.id);
         let here = self
             .here
             .entry(user.id.clone())
@@ -83,7 +91,13 @@ impl Presence {
                 here.sockets -= 1;
                 false
             }
-            Some(_) => self.here.remove(user).is_some(),
+            Some(_) => {
+                self.wronged.remove(user);
+                if self.is_elsewhere(user) {
+                    self.entrusted.insert(user.to_owned());
+                }
+                self.here.remove(user).is_some()
+            }
             None => false,
         }
     }
@@ -94,6 +108,7 @@ impl Presence {
             user: user.id.clone(),
             farewell: user.presence(false),
             is_first: is_first && !self.is_elsewhere(&user.id),
+            corrects: self.is_wronged(&user.id),
         }
     }
 
@@ -124,10 +139,42 @@ impl Presence {
             self.elsewhere.entry(user.to_owned()).or_default().insert(server.to_owned());
         }
         if online {
+            self.wronged.remove(user);
             return None;
         }
         self.gone_from(server, user);
+        let here = self.user_here(user);
+        if here.is_some() {
+            self.wronged.insert(user.to_owned(), false);
+        } else if !self.is_elsewhere(user) && self.entrusted.remove(user) {
+            // They may have been taken out before they left here, and stayed for what was not heard yet.
+            self.abandoned.push((user.to_owned(), 1));
+        }
+        here
+    }
+
+    /// Whether anybody here waits to be announced again.
+    pub fn is_anybody_wronged(&self) -> bool {
+        !self.wronged.is_empty()
+    }
+
+    /// Whether the last that was heard of a user who is here is that they left.
+    pub fn is_wronged(&self, user: &str) -> bool {
+        self.wronged.contains_key(user)
+    }
+
+    /// This server's own announcement that a user came stands behind what was heard until now. Returns the user
+    /// if they had been said to have left.
+    pub fn heard_own(&mut self, user: &str) -> Option<Rc<User>> {
+        self.wronged.remove(user)?;
         self.user_here(user)
+    }
+
+    /// A server of ours says that a user is still there, behind what was heard until now. Returns the user if this
+    /// one must announce them: it is the first to say so since they were said to have left.
+    pub fn still_here(&mut self, user: &str, is_own: bool) -> Option<Rc<User>> {
+        let is_corrected = std::mem::replace(self.wronged.get_mut(user)?, true);
+        self.user_here(user).filter(|_| is_own && !is_corrected)
     }
 
     fn gone_from(&mut self, server: &str, user: &str) {
@@ -166,6 +213,8 @@ impl Presence {
         if !beat.held {
             due.restore = self.here();
         }
+        due.wronged = self.wronged.keys().filter_map(|user| self.user_here(user)).collect();
+        self.wronged.values_mut().for_each(|is_corrected| *is_corrected = false);
         self.back = if beat.held && in_time { self.back.saturating_add(1) } else { 0 };
         if self.back >= BEATS {
             due.dead.clone_from(&beat.dead);
@@ -197,6 +246,7 @@ impl Presence {
     /// Servers without a lease are all gone. With the next beat their users are out, who are nowhere else:
     /// until then what other servers do may still come from what they knew before.
     pub fn others_are_gone(&mut self) {
+        self.entrusted.clear();
         let users = std::mem::take(&mut self.elsewhere).into_keys();
         self.abandoned.extend(users.map(|user| (user, 1)));
     }

@@ -55,7 +55,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 }
 
 /// KEYS: online set, leases. ARGV: prefix of the users' hashes, process, user, channel, envelope,
-/// farewell, whether it is their first socket, channel and text that tell of a lease that begins.
+/// farewell, whether it is their first socket, channel and text that tell of a lease that begins, text that
+/// tells there that the user is still here or nothing.
 ///
 /// A process that has no lease any more gets one that has ended: so it learns of it, or is cleared away, and
 /// the others know that it counts before they hear of the user.
@@ -66,7 +67,11 @@ if redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[2]) == 1 then redis.call('PUBLISH',
 redis.call('HSET', ARGV[1] .. ARGV[2], ARGV[3], ARGV[6])
 local news = redis.call('SADD', KEYS[1], ARGV[3])
 if news == 0 and ARGV[7] == '1' and not elsewhere(ARGV[2], ARGV[3]) then news = 1 end
-if news == 1 then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
+if news == 1 then
+  redis.call('PUBLISH', ARGV[4], ARGV[5])
+elseif ARGV[10] ~= '' then
+  redis.call('PUBLISH', ARGV[8], ARGV[10])
+end
 return news
 "
 );
@@ -144,11 +149,13 @@ pub(super) fn count(
         pipeline.arg(HELD).arg(process).arg(user).arg(CHANNEL).arg(envelope);
     };
     match change {
-        Counted::Came { user, farewell, is_first } => {
+        Counted::Came { user, farewell, is_first, corrects } => {
             script(CAME, user);
             let server = server_of(process).to_owned();
             let begun = Control::LeaseBegun { server: server.clone() }.encode(&server);
-            pipeline.arg(farewell).arg(u8::from(*is_first)).arg(CONTROL).arg(begun);
+            let still = Control::StillHere { user: user.clone(), server };
+            let still = if *corrects { still.encode("") } else { Vec::new() };
+            pipeline.arg(farewell).arg(u8::from(*is_first)).arg(CONTROL).arg(begun).arg(still);
         }
         Counted::Left { user, elsewhere } => {
             script(LEFT, user);

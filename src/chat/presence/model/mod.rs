@@ -11,7 +11,10 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use self::world::{Step, World, user};
+use self::{
+    store::Said,
+    world::{Step, World, user},
+};
 use super::Presence;
 
 /// Within which the users of a killed server are offline.
@@ -20,7 +23,7 @@ const USERS: usize = 4;
 const SERVERS: usize = 3;
 
 /// Runs a sequence to its end, and then until all is quiet.
-fn run(steps: &[Step], has_node: bool) {
+fn run(steps: &[Step], has_node: bool) -> World {
     let mut world = World::new(has_node);
     // Beats are not in step.
     for at in 0..SERVERS {
@@ -29,6 +32,7 @@ fn run(steps: &[Step], has_node: bool) {
     }
     steps.iter().for_each(|step| world.step(step));
     world.step(&Step::Back);
+    (0..USERS).for_each(|_| world.step(&Step::NodeSays));
     (0..SERVERS).for_each(|at| world.step(&Step::Heal(at)));
     if world.servers.iter().all(Option::is_none) {
         world.step(&Step::Start(0));
@@ -51,11 +55,13 @@ fn run(steps: &[Step], has_node: bool) {
     if !has_node {
         // Each coming and each leaving is announced once.
         let mut online = BTreeSet::new();
-        for (server, user, comes) in &world.store.announced {
+        for said in &world.store.said {
+            let Said::User(server, user, comes) = said else { continue };
             let changes = if *comes { online.insert(user) } else { online.remove(user) };
             assert!(changes, "{server} announces again that {user} comes or leaves ({comes})");
         }
     }
+    world
 }
 
 fn check(cases: u32, step: impl Strategy<Value = Step>, has_node: bool) {
@@ -91,6 +97,8 @@ fn ten_thousand_sequences_of_kills_and_cuts() {
         1 => (0..SERVERS).prop_map(Step::Kill),
         1 => (0..SERVERS).prop_map(Step::Cut),
         1 => (0..SERVERS).prop_map(Step::Heal),
+        1 => Just(Step::Away),
+        2 => Just(Step::Back),
     ];
     check(10_000, step, false);
 }
@@ -103,6 +111,7 @@ fn beside_a_server_that_does_not_count() {
         3 => (1..8_000u64).prop_map(Step::Wait),
         4 => (0..USERS).prop_map(Step::NodeOpen),
         3 => (0..USERS).prop_map(Step::NodeClose),
+        4 => Just(Step::NodeSays),
         1 => Just(Step::NodeEnds),
         1 => (1..SERVERS).prop_map(Step::Stop),
         1 => (1..SERVERS).prop_map(Step::Kill),
@@ -119,6 +128,28 @@ fn the_first_comes_and_the_last_leaves() {
     assert!(!presence.left("1"));
     assert!(presence.left("1"));
     assert!(presence.here().is_empty());
+}
+
+#[test]
+fn who_is_taken_out_by_a_server_that_does_not_count_is_announced_once() {
+    use Step::*;
+    let announced = |steps: &[Step]| -> String {
+        let world = run(steps, true);
+        let signs = world.store.said.iter().filter_map(|said| match said {
+            Said::User(_, _, comes) => Some(if *comes { '+' } else { '-' }),
+            Said::Control(_) => None,
+        });
+        signs.collect()
+    };
+    let there = [Open(0, 0), Open(1, 0), NodeOpen(0), NodeClose(0), NodeSays];
+    assert_eq!(announced(&there), "++-+");
+    // They come in between.
+    let one = [NodeOpen(0), NodeClose(0), Open(0, 0), NodeSays, Wait(20_000)];
+    assert_eq!(announced(&one), "++-+");
+    let two = [NodeOpen(0), NodeClose(0), Open(0, 0), Open(1, 0), NodeSays, Close(0, 0)];
+    assert_eq!(announced(&two), "++-+");
+    let gone = [NodeOpen(0), NodeClose(0), Open(0, 0), Close(0, 0), NodeSays, Open(1, 0)];
+    assert_eq!(announced(&gone), "++-+");
 }
 
 /// Sequences that once ended wrong.
@@ -138,6 +169,8 @@ fn known_sequences() {
     // Its lease had not ended, but that of another one had.
     let steps = [Open(0, 0), Open(2, 1), Wait(2400), Away, Wait(8000), Back];
     run(&steps, false);
+    // One left and came elsewhere when Redis was back: the announcement of the first was heard last.
+    run(&[Open(1, 2), Open(2, 0), Away, Close(1, 0), Open(2, 2)], false);
     // One server still believed in a peer that the others had forgotten.
     let steps =
         [Wait(113), NodeOpen(0), NodeEnds, Wait(11_249), Open(1, 0), Kill(2), Wait(7538), Stop(1)];

@@ -19,10 +19,16 @@ pub(super) struct Store {
     pub(super) online: BTreeSet<String>,
     pub(super) leases: BTreeMap<String, u64>,
     pub(super) held: BTreeMap<String, BTreeSet<String>>,
-    /// What was announced: server, user, whether they came.
-    pub(super) announced: Vec<(String, String, bool)>,
+    /// What was published, in its order.
+    pub(super) said: Vec<Said>,
+}
+
+/// Something that was published.
+pub(super) enum Said {
+    /// An announcement: server, user, whether they came.
+    User(String, String, bool),
     /// What servers of ours told each other.
-    pub(super) told: Vec<Control>,
+    Control(Control),
 }
 
 impl Store {
@@ -33,23 +39,28 @@ impl Store {
     }
 
     pub(super) fn announce(&mut self, server: &str, user: &str, online: bool) {
-        self.announced.push((server.into(), user.into(), online));
+        self.said.push(Said::User(server.into(), user.into(), online));
+    }
+
+    pub(super) fn tell(&mut self, control: Control) {
+        self.said.push(Said::Control(control));
     }
 
     pub(super) fn count(&mut self, process: &str, change: &Counted) -> bool {
         let server = server_of(process).to_owned();
         match change {
-            Counted::Came { user, is_first, .. } => {
+            Counted::Came { user, is_first, corrects, .. } => {
                 if !self.leases.contains_key(process) {
                     self.leases.insert(process.into(), 0);
-                    self.told.push(Control::LeaseBegun { server });
+                    self.tell(Control::LeaseBegun { server: server.clone() });
                 }
-                let server = server_of(process);
                 self.held.entry(process.into()).or_default().insert(user.clone());
                 let news = self.online.insert(user.clone())
                     || (*is_first && !self.elsewhere(process, user));
                 if news {
-                    self.announce(server, user, true);
+                    self.announce(&server, user, true);
+                } else if *corrects {
+                    self.tell(Control::StillHere { user: user.clone(), server });
                 }
                 news
             }
@@ -68,7 +79,7 @@ impl Store {
         let now = self.now;
         let held = self.leases.insert(process.into(), now + LIFE).is_some_and(|ends| ends >= now);
         if !held {
-            self.told.push(Control::LeaseBegun { server: server_of(process).into() });
+            self.tell(Control::LeaseBegun { server: server_of(process).into() });
         }
         let dead = self.leases.iter().filter(|(_, ends)| **ends < now);
         Beat {
@@ -105,7 +116,7 @@ impl Store {
             && self.leases.remove(process).is_some()
             && !self.leases.keys().any(|other| server_of(other) == server_of(process))
         {
-            self.told.push(Control::LeaseEnded { server: server_of(process).into() });
+            self.tell(Control::LeaseEnded { server: server_of(process).into() });
         }
         out
     }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     super::Presence,
     PROMISE, SERVERS, USERS,
-    store::{LIFE, Store},
+    store::{LIFE, Said, Store},
 };
 use crate::{
     chat::user::User,
@@ -34,7 +34,9 @@ pub(super) enum Step {
     Away,
     Back,
     NodeOpen(usize),
+    /// It takes a user out, and announces later whom it took out first.
     NodeClose(usize),
+    NodeSays,
     NodeEnds,
 }
 
@@ -42,11 +44,10 @@ pub(super) enum Step {
 pub(super) struct Server {
     pub(super) process: String,
     presence: Presence,
-    journal: VecDeque<Counted>,
+    journal: VecDeque<Write>,
     pub(super) told: BTreeSet<String>,
-    /// How much of what was announced and told it has heard or missed.
+    /// How much of what was published it has heard or missed.
     heard: usize,
-    controlled: usize,
     pub(super) sockets: Vec<usize>,
     is_cut: bool,
     /// It was cut alone since it last renewed its lease: the others may take it for dead.
@@ -55,6 +56,12 @@ pub(super) struct Server {
     /// When it last began to reach the store.
     up_since: u64,
     next_beat: u64,
+}
+
+enum Write {
+    Count(Counted),
+    /// Announces a user who is back.
+    Tell(String),
 }
 
 #[derive(Default)]
@@ -66,6 +73,8 @@ pub(super) struct World {
     /// Whether there ever is a server without a lease, and its users; `None` once it has ended.
     has_node: bool,
     node: Option<BTreeSet<usize>>,
+    /// Whom it took out and did not announce yet.
+    unsaid: VecDeque<usize>,
     /// When each user last had a socket.
     seen: [u64; USERS],
 }
@@ -81,13 +90,19 @@ impl World {
     }
 
     pub(super) fn step(&mut self, step: &Step) {
+        // It takes the peer no time to say whom it took out, and a server that ends just then can't hear it.
+        if matches!(step, Step::Wait(_) | Step::Stop(_) | Step::NodeEnds) {
+            while !self.unsaid.is_empty() {
+                self.step(&Step::NodeSays);
+            }
+        }
         match *step {
             Step::Open(at, number) => {
                 if let Some(server) = &mut self.servers[at] {
                     let user = user(number);
                     let is_first = server.presence.came(&user);
                     server.sockets.push(number);
-                    server.journal.push_back(server.presence.coming(&user, is_first));
+                    server.come(&user, is_first);
                 }
             }
             Step::Close(at, which) => {
@@ -114,7 +129,7 @@ impl World {
                         self.store.held.remove(&server.process);
                         self.store.leases.remove(&server.process);
                         let server = server_of(&server.process).into();
-                        self.store.told.push(Control::LeaseEnded { server });
+                        self.store.tell(Control::LeaseEnded { server });
                     }
                 }
             }
@@ -141,7 +156,10 @@ impl World {
                 }
             }
             Step::NodeOpen(number) => {
-                if self.node.as_mut().is_some_and(|users| users.insert(number)) {
+                // What becomes of a user who comes back in between is its own affair.
+                if !self.unsaid.contains(&number)
+                    && self.node.as_mut().is_some_and(|users| users.insert(number))
+                {
                     self.store.online.insert(number.to_string());
                     self.store.announce(NODE, &number.to_string(), true);
                 }
@@ -149,6 +167,11 @@ impl World {
             Step::NodeClose(number) => {
                 if self.node.as_mut().is_some_and(|users| users.remove(&number)) {
                     self.store.online.remove(&number.to_string());
+                    self.unsaid.push_back(number);
+                }
+            }
+            Step::NodeSays => {
+                if let Some(number) = self.unsaid.pop_front() {
                     self.store.announce(NODE, &number.to_string(), false);
                 }
             }
@@ -164,8 +187,7 @@ impl World {
             presence: Presence::default(),
             journal: VecDeque::new(),
             told: self.store.online.clone(),
-            heard: self.store.announced.len(),
-            controlled: self.store.told.len(),
+            heard: self.store.said.len(),
             sockets: Vec::new(),
             is_cut: false,
             was_alone: false,
@@ -207,8 +229,8 @@ impl World {
         let last = server.renewed.replace(self.store.now);
         let in_time = last.is_some_and(|last| self.store.now - last < LIFE / 2);
         let due = server.presence.beat(&beat, in_time);
-        for user in &due.restore {
-            server.journal.push_back(server.presence.coming(user, false));
+        for user in due.restore.iter().chain(&due.wronged) {
+            server.come(user, false);
         }
         let mut gone = Vec::new();
         for process in &due.dead {
@@ -221,7 +243,7 @@ impl World {
             }
         }
         if due.alone {
-            self.store.told.push(Control::OthersGone);
+            self.store.tell(Control::OthersGone);
         }
         let ghosts = due.ghosts.into_iter();
         let ghosts: Vec<_> =
@@ -245,29 +267,28 @@ impl World {
             let is_away = self.is_away;
             let reached = |server: &&mut Server| !server.is_cut && !is_away;
             for server in self.servers.iter_mut().flatten().filter(reached) {
-                while let Some(change) = server.journal.pop_front() {
+                while let Some(write) = server.journal.pop_front() {
                     busy = true;
-                    if self.store.count(&server.process, &change) {
-                        server.tell(&change);
-                    }
-                }
-                for control in &self.store.told[server.controlled..] {
-                    match control {
-                        Control::LeaseBegun { server: name } => server.presence.counts(name),
-                        Control::LeaseEnded { server: name } => {
-                            server.presence.counts_no_more(name)
+                    match write {
+                        Write::Count(change) => {
+                            if self.store.count(&server.process, &change) {
+                                server.tell(&change);
+                            }
                         }
-                        _ => server.presence.others_are_gone(),
+                        Write::Tell(user) => {
+                            self.store.announce(server_of(&server.process), &user, true);
+                            server.told.insert(user);
+                        }
                     }
                 }
-                server.controlled = self.store.told.len();
-                for (from, user, online) in &self.store.announced[server.heard..] {
-                    if from != server_of(&server.process) {
-                        busy = true;
-                        server.hear(from, user, *online);
+                for said in &self.store.said[server.heard..] {
+                    busy = true;
+                    match said {
+                        Said::User(from, user, online) => server.hear(from, user, *online),
+                        Said::Control(control) => server.control(control),
                     }
                 }
-                server.heard = self.store.announced.len();
+                server.heard = self.store.said.len();
             }
         }
         self.check();
@@ -287,19 +308,22 @@ impl World {
         let is_cut = self.servers.iter().flatten().any(|server| server.is_cut);
         for number in 0..USERS {
             let is_online = self.store.online.contains(&number.to_string());
+            // Whom the peer took out is put back when that is heard.
+            let is_unsaid = self.unsaid.contains(&number);
             if self.is_open(number) {
                 self.seen[number] = now;
             }
             // Whom others have taken out is put back with the next beat.
             let mut long_reached = reached.clone().filter(|server| server.up_since + PAUSE < now);
             let has_way = long_reached.any(|server| server.sockets.contains(&number));
-            assert!(is_online || !has_way, "user {number} is offline with an open socket");
+            let may_be = is_online || is_unsaid;
+            assert!(may_be || !has_way, "user {number} is offline with an open socket");
             if long_up && !is_cut && !self.has_node && self.seen[number] + PROMISE <= now {
                 assert!(!is_online, "user {number} stays online without a socket");
             }
             // In those sequences nothing is cut, so that nothing is unheard.
             if self.has_node && self.node.is_some() {
-                assert!(is_online || !self.is_open(number), "user {number} is offline on the peer");
+                assert!(may_be || !self.is_open(number), "user {number} is offline on the peer");
             }
         }
     }
@@ -309,15 +333,18 @@ impl Server {
     /// The store is there again: what was announced is missed, and who is online is read.
     fn reach(&mut self, store: &Store) {
         self.up_since = store.now;
-        self.heard = store.announced.len();
-        self.controlled = store.told.len();
+        self.heard = store.said.len();
         self.told = store.online.clone();
+    }
+
+    fn come(&mut self, user: &User, is_first: bool) {
+        self.journal.push_back(Write::Count(self.presence.coming(user, is_first)));
     }
 
     fn close(&mut self, number: usize) {
         let user = number.to_string();
         if self.presence.left(&user) {
-            self.journal.push_back(self.presence.leaving(&user));
+            self.journal.push_back(Write::Count(self.presence.leaving(&user)));
         }
     }
 
@@ -328,14 +355,34 @@ impl Server {
         };
     }
 
+    fn control(&mut self, control: &Control) {
+        match control {
+            Control::LeaseBegun { server } => self.presence.counts(server),
+            Control::LeaseEnded { server } => self.presence.counts_no_more(server),
+            Control::StillHere { user, server } => {
+                let is_own = server == server_of(&self.process);
+                if let Some(user) = self.presence.still_here(user, is_own) {
+                    self.journal.push_back(Write::Tell(user.id.clone()));
+                }
+            }
+            _ => self.presence.others_are_gone(),
+        }
+    }
+
     fn hear(&mut self, from: &str, user: &str, online: bool) {
+        if from == server_of(&self.process) {
+            if online && self.presence.heard_own(user).is_some() {
+                self.told.insert(user.into());
+            }
+            return;
+        }
         if online {
             self.told.insert(user.into())
         } else {
             self.told.remove(user)
         };
         if let Some(user) = self.presence.heard(from, user, online) {
-            self.journal.push_back(self.presence.coming(&user, false));
+            self.come(&user, false);
         }
     }
 }
