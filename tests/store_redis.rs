@@ -310,22 +310,24 @@ fn what_others_have_stored_since() {
         "ZADD room:a 5 old",
         "ZADD room:a 10 x",
         "ZADD room:a 11 y",
+        "ZADD room:a 11.5 later",
         "ZADD room:b 10 z",
         "SADD room:c q",
     ];
     with_store(&commands, async |server, store| {
         let rooms = ["a", "b", "c", "d"].map(str::to_owned);
         let behind = |skip| rooms.clone().map(|room| (room, skip));
-        let found = store.messages_from(&behind(0), 10.0, 1).await.unwrap();
+        let dated = 10.0..=11.0;
+        let found = store.messages_dated(&behind(0), &dated, 1).await.unwrap();
         assert_eq!(found, [vec![b"x".to_vec()], vec![b"z".to_vec()], vec![], vec![]]);
-        let found = store.messages_from(&behind(1), 10.0, 5).await.unwrap();
+        let found = store.messages_dated(&behind(1), &dated, 5).await.unwrap();
         assert_eq!(found, [vec![b"y".to_vec()], vec![], vec![], vec![]]);
         // Of a room that does not exist nothing is older either.
         let begun = store.rooms_begun_after(&rooms, 10.0).await.unwrap();
         assert_eq!(begun, [false, true, false, true]);
         // What may not be read must not pass for empty.
         server.cli(&["ACL", "SETUSER", "default", "-zrangebyscore", "-zcount"]);
-        assert_refused(store.messages_from(&behind(0), 10.0, 1).await, "NOPERM");
+        assert_refused(store.messages_dated(&behind(0), &dated, 1).await, "NOPERM");
         assert_refused(store.rooms_begun_after(&rooms, 10.0).await, "NOPERM");
     });
 }

@@ -3,14 +3,16 @@
 //!
 //! A gap begins at the last proof that the subscription lived, and ends when it stands again. What is
 //! heard from then on waits, while the rooms that somebody here is in are read. A message is delivered
-//! now if it is dated within the gap, or up to `CATCHUP_SKEW` earlier since clocks differ, and was not taken in before.
+//! now if it is dated within the gap, or up to `CATCHUP_SKEW` earlier or later since clocks differ, and was not taken in
+//! before. What is dated ahead is remembered until a gap can't find it any more.
 //!
 //! Two things can't be known. Dates are those of the senders, so a message is missed whose sender's clock
-//! is further behind; what is dated before this server's start counts as older than the gap. And equal messages
+//! is further behind or ahead; what is dated before this server's start counts as older than the gap. And equal messages
 //! are stored once however often they were announced.
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::RangeInclusive,
     rc::Rc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -25,7 +27,7 @@ use crate::{
         envelope::{self, Foreign, Incoming},
         events,
     },
-    js::Json,
+    js::{self, Json},
     store::{RoomRow, StoreError},
 };
 
@@ -39,6 +41,8 @@ const PAGE: usize = 500;
 /// What is heard of other instances, and whether it is whole.
 pub(super) struct Hearing {
     heard: Heard,
+    /// How far a sender's clock may be off.
+    skew: Duration,
     gap: Option<Gap>,
     filled: Filled,
 }
@@ -82,10 +86,11 @@ struct Gap {
 }
 
 impl Hearing {
-    /// `skew`: how far a sender's clock may be behind.
+    /// `skew`: how far a sender's clock may be off.
     pub(super) fn new(skew: Duration) -> Hearing {
         Hearing {
             heard: Heard::new(skew + UNNOTICED, Instant::now()),
+            skew,
             gap: None,
             filled: Filled::default(),
         }
@@ -96,10 +101,18 @@ impl Hearing {
         self.gap.is_some()
     }
 
-    /// Remembers a message that is or will be delivered, by its text as it is stored.
-    pub(super) fn note(&mut self, member: &[u8]) {
-        self.heard.note(member, Instant::now(), self.gap.is_some());
+    /// Remembers a message that is or will be delivered, by its text as it is stored, and its date.
+    pub(super) fn note(&mut self, member: &[u8], date: f64) {
+        let now = Instant::now();
+        self.heard.note(member, date, now, seconds_at(now), self.gap.is_some());
     }
+}
+
+/// The date of a message, in seconds since 1970; 0 if it has none.
+fn date_of(message: &Json) -> f64 {
+    let Json::Obj(message) = message else { return 0.0 };
+    let date = message.get("date").map(|date| js::to_js_string(date).to_lossy().into_owned());
+    date.and_then(|date| js::redis_score(date.as_bytes())).unwrap_or_default()
 }
 
 /// What is remembered of a room that was shown.
@@ -179,7 +192,7 @@ impl Chat {
     fn deliver(&self, event: &str, data: &Json) {
         let text = data.to_text();
         match event {
-            events::MESSAGE => self.hearing.borrow_mut().note(text.as_bytes()),
+            events::MESSAGE => self.hearing.borrow_mut().note(text.as_bytes(), date_of(data)),
             events::SHOW_ROOM => {
                 if let Json::Obj(room) = data
                     && let Some(Json::Str(id)) = room.get("id")
@@ -194,7 +207,7 @@ impl Chat {
 
     /// Remembers that a room was shown to those who are here.
     pub(super) fn note_shown(&self, room: &str) {
-        self.hearing.borrow_mut().note(&shown(room));
+        self.hearing.borrow_mut().note(&shown(room), 0.0);
     }
 
     async fn fill(self: Rc<Self>, attempt: u64) {
@@ -234,14 +247,14 @@ impl Chat {
     }
 
     async fn fill_once(self: &Rc<Self>, attempt: u64) -> Result<(), Ended> {
-        let from = self.missing_from(attempt)?;
-        self.show_new_rooms(attempt, from).await?;
+        let missing = self.missing(attempt)?;
+        self.show_new_rooms(attempt, *missing.start()).await?;
         let mut rooms: Vec<(String, usize)> =
             self.clients.borrow().rooms.keys().map(|id| (id.to_lossy().into_owned(), 0)).collect();
         while !rooms.is_empty() {
             let some = rooms.split_off(rooms.len().saturating_sub(ROOMS));
-            let pages = self.store.messages_from(&some, from, PAGE).await?;
-            self.missing_from(attempt)?;
+            let pages = self.store.messages_dated(&some, &missing, PAGE).await?;
+            self.missing(attempt)?;
             for ((room, skip), members) in some.into_iter().zip(pages) {
                 let whole = members.len() < PAGE;
                 for member in members {
@@ -254,16 +267,17 @@ impl Chat {
         }
         // Before what waits, which is newer.
         self.show_who_is_online().await?;
-        self.missing_from(attempt).map(|_| ())
+        self.missing(attempt).map(|_| ())
     }
 
-    /// The lowest date of what may be missing, unless another attempt has begun.
-    fn missing_from(&self, attempt: u64) -> Result<f64, Ended> {
+    /// The dates of what may be missing, unless another attempt has begun.
+    fn missing(&self, attempt: u64) -> Result<RangeInclusive<f64>, Ended> {
         let hearing = self.hearing.borrow();
         match &hearing.gap {
             Some(gap) if gap.attempt == attempt => {
-                let skew = (hearing.heard.keep - UNNOTICED).as_secs_f64();
-                Ok((gap.since - skew).max(seconds_at(hearing.heard.since)))
+                let skew = hearing.skew.as_secs_f64();
+                let from = (gap.since - skew).max(seconds_at(hearing.heard.since));
+                Ok(from..=seconds_at(Instant::now()) + skew)
             }
             _ => Err(Ended::Outdated),
         }
@@ -275,7 +289,7 @@ impl Chat {
         }
         // Written by whomever: what is no message would harm its readers.
         let Ok(data @ Json::Obj(_)) = Json::parse(&String::from_utf8_lossy(member)) else { return };
-        self.hearing.borrow_mut().note(member);
+        self.hearing.borrow_mut().note(member, date_of(&data));
         let text = data.to_text();
         self.emit_foreign(events::MESSAGE, &data, text.as_bytes());
         *self.hearing.borrow_mut().filled.counts.entry(text).or_default() += 1;
@@ -305,7 +319,7 @@ impl Chat {
         let ids: Vec<String> = seen.keys().cloned().collect();
         for some in ids.chunks(ROOMS) {
             let new = self.store.rooms_begun_after(some, from).await?;
-            self.missing_from(attempt)?;
+            self.missing(attempt)?;
             for (id, _) in some.iter().zip(new).filter(|(_, new)| *new) {
                 let show = message::show_room(id, &seen[id]);
                 if let Ok(data) = Json::parse(&String::from_utf8_lossy(&show)) {

@@ -22,6 +22,8 @@ pub struct Message {
     pub from_is_one: bool,
     /// The score: the text of `date`.
     pub score: String,
+    /// Its value, in seconds since 1970.
+    pub date: f64,
     /// All that was sent, in the sender's order, with its text cleaned: the JSON that is stored and announced, in which
     /// binary is text, as JavaScript writes a buffer.
     pub member: Vec<u8>,
@@ -47,9 +49,7 @@ impl Message {
         let from_is_one = !matches!(document.get("from"), Some(Json::Arr(_)));
         let score = document.get("date").map(|date| js::to_js_string(date).to_lossy().into_owned());
         let score = score.ok_or("It has no date")?;
-        if !js::redis_float(score.as_bytes()) {
-            return Err("Its date is no number");
-        }
+        let date = js::redis_score(score.as_bytes()).ok_or("Its date is no number")?;
         let (room, room_is_text) = match document.get("roomId") {
             None | Some(Json::Null) => return Err("It has no room"),
             Some(id) => (js::to_js_string(id), matches!(id, Json::Str(_))),
@@ -60,7 +60,7 @@ impl Message {
             *text = Json::Str(js::sanitise(dirty));
         }
         let (member, frames) = written(&Json::Obj(document));
-        Ok(Message { room, room_is_text, from, from_is_one, score, member, frames })
+        Ok(Message { room, room_is_text, from, from_is_one, score, date, member, frames })
     }
 
     /// Bytes that it takes.

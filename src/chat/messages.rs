@@ -195,10 +195,10 @@ impl Chat {
     fn store_message(self: &Rc<Self>, sender: Sender, message: Message, show: Option<Vec<u8>>) {
         let key = sender.key;
         let id = message.room_id();
-        let Message { room, from, score, member, frames, .. } = message;
+        let Message { room, from, score, date, member, frames, .. } = message;
         if self.store.is_shared() {
             // Before it is stored: whatever finds it there must know that it is under way.
-            self.hearing.borrow_mut().note(&member);
+            self.hearing.borrow_mut().note(&member, date);
             if show.is_some() {
                 self.note_shown(&id);
             }

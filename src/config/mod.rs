@@ -144,8 +144,8 @@ pub struct Config {
     #[arg(long, env = "HELD_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     pub held_bytes: usize,
 
-    /// Seconds that a sender's clock may be behind. After a lost link to Redis, messages of other servers
-    /// are looked for that are dated as much before the loss.
+    /// Seconds that a sender's clock may be off. After a lost link to Redis, messages of other servers
+    /// are looked for that are dated as much before the loss, or after it.
     #[arg(long, env = "CATCHUP_SKEW", default_value = "120", value_name = "SECONDS", value_parser = seconds)]
     pub catchup_skew: Duration,
 

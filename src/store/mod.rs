@@ -9,7 +9,7 @@ pub mod record;
 pub mod redis;
 pub mod seed;
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use self::commit::{Commit, Then};
 pub use self::data::{
@@ -312,17 +312,17 @@ impl Store {
         }
     }
 
-    /// Messages of rooms with a score of `from` or higher, in store order: up to `most` of each room,
+    /// Messages of rooms whose score is in `dated`, in store order: up to `most` of each room,
     /// behind as many as the number beside it. A key of another type counts as empty. For what other
     /// servers have stored: a file has none.
-    pub async fn messages_from(
+    pub async fn messages_dated(
         &self,
         rooms: &[(String, usize)],
-        from: f64,
+        dated: &RangeInclusive<f64>,
         most: usize,
     ) -> Result<Vec<Vec<Vec<u8>>>> {
         match self {
-            Self::Redis(store) => store.messages_from(rooms, from, most).await,
+            Self::Redis(store) => store.messages_dated(rooms, dated, most).await,
             Self::Embedded(_) => Ok(vec![Vec::new(); rooms.len()]),
         }
     }

@@ -121,6 +121,30 @@ describe('a gap', { concurrency: true }, () => {
     assert.deepEqual(texts(), ['before', 'from the future', 'a clock behind', 'twice']);
   });
 
+  deviation('gap.ahead', LIMITS, async (t) => {
+    // Messages of clocks that are ahead come once, also when their date comes long after they were heard.
+    const world = await ownWorld(t, { env: { CATCHUP_SKEW: '1' } });
+    const [a, far] = [await world.user('a'), await world.user('far')];
+    const ws = await world.ws({ user: a, rooms: ['0'] });
+    const texts = () => ws.frames.filter(of(far)).map((frame) => JSON.parse(frame.slice(2))[1].message);
+    const began = seconds();
+    for (const [text, ahead] of [['soon', 15], ['tomorrow', 86_400], ['milliseconds', 2e12]]) {
+      await elsewhere(world, message(far, '0', text, Math.floor(began) + ahead));
+    }
+    await ws.waitFor(() => texts().length === 3);
+    await sleep(14_500);
+    // What was heard longer ago than eleven seconds is forgotten with this, if it is not dated ahead.
+    await elsewhere(world, message(far, '0', 'now', seconds()));
+    await ws.waitFor(() => texts().length === 4);
+    world.proxy.refuse();
+    await sleep(500);
+    await elsewhere(world, message(far, '0', 'missed', seconds()));
+    world.proxy.accept();
+    await ws.waitFor(() => texts().length >= 5);
+    await world.fence(ws);
+    assert.deepEqual(texts(), ['soon', 'tomorrow', 'milliseconds', 'now', 'missed']);
+  });
+
   deviation('gap.new-room', LIMITS, async (t) => {
     // A private room got its first message in the gap: the other one is shown it, once.
     const world = await ownWorld(t);

@@ -1,5 +1,7 @@
 //! Rooms and their messages (`http-and-redis.md` sections 2, 7 and 8).
 
+use std::ops::RangeInclusive;
+
 use redis::{Pipeline, Value, pipe};
 
 use super::{
@@ -100,15 +102,15 @@ impl RedisStore {
         if replies.flag()? { replies.list().map(Some) } else { Ok(None) }
     }
 
-    pub(crate) async fn messages_from(
+    pub(crate) async fn messages_dated(
         &self,
         rooms: &[(String, usize)],
-        from: f64,
+        dated: &RangeInclusive<f64>,
         most: usize,
     ) -> Result<Vec<Vec<Vec<u8>>>> {
         let mut ask = pipe();
         for (room, skip) in rooms {
-            ask.cmd("ZRANGEBYSCORE").arg(keys::room(room)).arg(from).arg("+inf");
+            ask.cmd("ZRANGEBYSCORE").arg(keys::room(room)).arg(dated.start()).arg(dated.end());
             ask.arg("LIMIT").arg(*skip).arg(most);
         }
         let mut replies = self.ask(&ask).await?;
