@@ -10,7 +10,7 @@
 //! * [`is_canonical`] – whether a text needs neither
 //! * [`Str`] – a string that may hold lone surrogates
 //! * [`number_text`], [`number`], [`parse_int`] – numbers to and from text
-//! * [`redis_float`], [`redis_score`] – what Redis takes as a score, and its value
+//! * [`redis_score`] – the value of what Redis takes as a score
 //! * [`to_js_string`], [`sanitise`], [`array_index`]
 //!
 //! Nothing here panics on any input, and all of it takes time linear in the length of its input (a big
@@ -31,7 +31,7 @@ mod tests;
 
 pub use canonical::is_canonical;
 pub use json::{Json, MAX_DEPTH, ParseError};
-pub use number::{array_index, number, number_text, parse_int, redis_float, redis_score};
+pub use number::{array_index, number, number_text, parse_int, redis_score};
 pub use object::Object;
 pub use text::{Str, write_string};
 

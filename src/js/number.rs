@@ -113,11 +113,6 @@ impl Significand {
     }
 }
 
-/// Whether Redis takes `text` as a score: whether [`redis_score`] has a value for it.
-pub fn redis_float(text: &[u8]) -> bool {
-    redis_score(text).is_some()
-}
-
 /// The score that Redis reads from `text`, if it takes it: `ZADD` of Redis 6 and 7 on glibc, tried on
 /// Redis 7.0.15.
 ///
