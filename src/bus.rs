@@ -30,7 +30,7 @@ use crate::{
     store::redis::{
         Backoff,
         link::{StartError, place},
-        reason, timed_out, within,
+        reason, takes_no_writes, timed_out, within,
     },
 };
 
@@ -195,6 +195,11 @@ async fn pulse(
         };
         match answer {
             Ok(Value::Array(_)) => {
+                complete_until.set(sent);
+                heard.set(Instant::now());
+            }
+            // One that can't save refuses PING. It has confirmed the subscription before, and is alive.
+            Ok(refusal) if takes_no_writes(&refusal).is_some() => {
                 complete_until.set(sent);
                 heard.set(Instant::now());
             }

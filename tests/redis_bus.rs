@@ -133,6 +133,28 @@ fn a_burst_arrives_whole_and_together() {
 }
 
 #[test]
+fn a_redis_that_can_not_save_is_heard() {
+    // Nobody can make a file there.
+    let server = RedisServer::start(&["--dir", "/proc"]);
+    on_loop(async {
+        let (log, _task) = follow(client(&server.endpoint(), &[])).await;
+        log.until(1).await;
+        server.cli(&["SET", "x", "1"]);
+        server.cli(&["CONFIG", "SET", "save", "3600 1"]);
+        server.cli(&["BGSAVE"]);
+        let started = Instant::now();
+        while !server.cli(&["PING"]).contains("MISCONF") {
+            assert!(started.elapsed() < PATIENCE, "it saves all the same");
+            sleep(Duration::from_millis(20)).await;
+        }
+        // Longer than from one heartbeat to the next.
+        sleep(Duration::from_secs(5)).await;
+        server.cli(&["PUBLISH", "MESSAGES", "still here"]);
+        assert_eq!(log.until(2).await, ["up", "still here"]);
+    });
+}
+
+#[test]
 fn a_gap_is_known() {
     let mut server = RedisServer::start(&[]);
     on_loop(async {

@@ -24,7 +24,10 @@ use std::{
 
 use redis::Pipeline;
 
-pub(crate) use self::connect::{Backoff, reason, timed_out, within};
+pub(crate) use self::{
+    connect::{Backoff, reason, timed_out, within},
+    reply::takes_no_writes,
+};
 use self::{guess::Guesses, journal::Journal, leases::Leases, link::Link, reply::Replies};
 use crate::{store::Result, tally::Tally};
 

@@ -11,7 +11,7 @@ use crate::store::{Result, StoreError};
 const NO_WRITES: [&str; 4] = ["MISCONF", "READONLY", "OOM", "NOREPLICAS"];
 
 /// What Redis says if it refused a command only because that counts as a write.
-pub(super) fn takes_no_writes(reply: &Value) -> Option<String> {
+pub(crate) fn takes_no_writes(reply: &Value) -> Option<String> {
     match reply {
         Value::ServerError(why) if NO_WRITES.contains(&why.code()) => Some(server_text(why)),
         _ => None,
