@@ -14,11 +14,12 @@ use tokio::{
 
 use super::{
     Engine, Key,
+    frame::TRY_AGAIN_LATER,
     line::Place,
     packet::Packet,
     reader::{Event, Reader},
     session::{End, Millis},
-    socket::{CLOSE_PATIENCE, Socket, TRY_AGAIN_LATER, Written},
+    socket::{CLOSE_PATIENCE, Socket, Written},
     table::{Entry, Table},
     wheel::TICK_MS,
 };

@@ -9,6 +9,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 
+/// The status of a close frame to a client that broke a rule of this server.
+pub const POLICY_VIOLATION: u16 = 1008;
+/// The status of a close frame to a client for which there is no room now.
+pub const TRY_AGAIN_LATER: u16 = 1013;
+
 /// Separates packets in a polling payload.
 pub const SEPARATOR: u8 = 0x1e;
 

@@ -9,11 +9,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{
-    frame::Frame,
+    frame::{Frame, POLICY_VIOLATION, TRY_AGAIN_LATER},
     packet::Packet,
     payload::SHORT,
     queue::Queue,
-    socket::{POLICY_VIOLATION, TRY_AGAIN_LATER},
 };
 use crate::limits::bucket::{Bucket, Rate};
 

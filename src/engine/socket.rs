@@ -17,11 +17,6 @@ use super::{frame::Frame, queue::Queue, session::Wire};
 /// How much is merged into one write.
 const CHUNK: usize = 64 * 1024;
 
-/// The status of a close frame to a client that broke a rule of this server.
-pub(super) const POLICY_VIOLATION: u16 = 1008;
-/// The status of a close frame to a client for which there is no room now.
-pub(super) const TRY_AGAIN_LATER: u16 = 1013;
-
 /// How long a closed connection may take to answer the close frame.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 /// The same for one that has not answered a heartbeat, or does not read what is sent.
