@@ -17,6 +17,12 @@ impl Queue {
         self.frames.push_back(frame);
     }
 
+    /// Puts a packet before all others.
+    pub(super) fn push_first(&mut self, frame: Frame) {
+        self.bytes += frame.size();
+        self.frames.push_front(frame);
+    }
+
     /// The first packet, if any.
     pub fn front(&self) -> Option<&Frame> {
         self.frames.front()

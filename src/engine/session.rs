@@ -330,7 +330,11 @@ impl<W: Wire> Session<W> {
         match self.heart {
             Heart::PingAt(at) if at <= now => {
                 self.heart = Heart::DeadAt(now + ms(limits.ping_timeout));
-                if !self.push(Frame::text(b"2"), limits) {
+                let ping = Frame::text(b"2");
+                // Behind what takes many GETs it would come too late to be answered in time.
+                if self.wire().is_none() && self.queue.bytes() > SHORT {
+                    self.queue.push_first(ping);
+                } else if !self.push(ping, limits) {
                     return Some(End::SlowReader);
                 }
                 None

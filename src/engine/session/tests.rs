@@ -110,6 +110,20 @@ fn answers_are_short_and_what_is_left_stays_in_order() {
 }
 
 #[test]
+fn a_ping_does_not_wait_behind_many_answers() {
+    let limits = Limits { queue_bytes: usize::MAX, ..limits() };
+    let mut session = polling();
+    for text in [&[b'x'; 40_000][..], &[b'y'; 40_000]] {
+        assert!(session.push(Frame::text(text), &limits));
+    }
+    assert_eq!(session.tick(25 * SECOND, &limits), None);
+    let first = packets(&mut get(&mut session));
+    assert_eq!((first[0].as_str(), first.len()), ("2", 2));
+    assert!(packets(&mut get(&mut session))[0].starts_with('y'));
+    assert_eq!(session.queue.bytes(), 0);
+}
+
+#[test]
 fn a_second_get_is_a_conflict_and_the_first_gets_the_close() {
     let mut session = polling();
     let mut first = get(&mut session);
