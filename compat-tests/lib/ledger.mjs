@@ -125,6 +125,7 @@ export class Ledger {
   #judgeStay(stay, isStored, faults, figures) {
     for (const [sender, takers] of this.#sent) {
       const got = stay.got.get(sender) ?? [];
+      const seen = new Set(got);
       const name = (n) => `${stay.client} on ${stay.server.name}, message ${sender} ${n}`;
       figures.deliveries += got.length;
       got.forEach((n, i) => {
@@ -132,12 +133,11 @@ export class Ledger {
         if (i > 0 && n === got[i - 1]) faults.push(`${name(n)}: delivered twice`);
         if (i > 0 && n < got[i - 1]) {
           // Stored and never announced, it is found when the drop-in reads what it missed itself.
-          if (this.#isOfCutNode(sender, n)) figures.lateByNode += 1;
+          if (isLastOfDeadNode(takers, n, seen) || this.#isOfCutNode(sender, n)) figures.lateByNode += 1;
           else faults.push(`${name(n)}: came after ${got[i - 1]}`);
         }
       });
       if (!stay.from) continue;
-      const seen = new Set(got);
       // Where a connection ends, what was on its way over it is lost.
       const end = stay.ended ? stay.last(sender) : takers.length;
       for (let n = stay.from.get(sender) ?? 0; n < end; n += 1) {

@@ -73,6 +73,14 @@ describe('the book', () => {
     assert.deepEqual(verdict([0, 1, 2], { taker: { ...deadNode, died: false } }), ['1 3: not delivered', '1 4: not delivered']);
   });
 
+  test('counts its last words apart also if they are found in the store, later', () => {
+    const more = { taker: deadNode, change: (ledger) => ledger.send(SENDER, other), stored: [...ALL, 5] };
+    const { faults, figures } = book([0, 1, 2, 3, 5, 4], more);
+    assert.deepEqual([faults, figures.lateByNode], [[], 1]);
+    assert.deepEqual(verdict([0, 1, 2, 4, 5, 3], more), ['1 3: came after 5']);
+    assert.deepEqual(verdict([0, 1, 2, 3, 5, 4], { ...more, taker: { ...deadNode, died: false } }), ['1 4: came after 5']);
+  });
+
   test('counts apart what a Node server without Redis did not announce, and nothing else', () => {
     const node = { name: 'node', node: true, died: false };
     const change = (ledger) => {
