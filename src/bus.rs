@@ -135,6 +135,9 @@ async fn listen(client: &Client, timeout: Duration, channels: &[&str]) -> Result
         sink.subscribe(channels).await?;
         match sink.ping::<Value>().await? {
             Value::Array(_) => Ok(Ears { sink, stream, since }),
+            // One that can't save says nothing of the subscription. If it refused that too, the first heartbeat
+            // that it answers shows it.
+            refusal if takes_no_writes(&refusal).is_some() => Ok(Ears { sink, stream, since }),
             Value::ServerError(why) => Err(why.into()),
             _ => Err(not_subscribed()),
         }
@@ -198,7 +201,7 @@ async fn pulse(
                 complete_until.set(sent);
                 heard.set(Instant::now());
             }
-            // One that can't save refuses PING. It has confirmed the subscription before, and is alive.
+            // One that can't save refuses PING, and is alive.
             Ok(refusal) if takes_no_writes(&refusal).is_some() => {
                 complete_until.set(sent);
                 heard.set(Instant::now());

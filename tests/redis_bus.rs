@@ -151,6 +151,10 @@ fn a_redis_that_can_not_save_is_heard() {
         sleep(Duration::from_secs(5)).await;
         server.cli(&["PUBLISH", "MESSAGES", "still here"]);
         assert_eq!(log.until(2).await, ["up", "still here"]);
+        server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        log.until(4).await;
+        server.cli(&["PUBLISH", "MESSAGES", "here again"]);
+        assert_eq!(log.until(5).await[2..], ["down", "up", "here again"]);
     });
 }
 

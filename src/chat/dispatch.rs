@@ -74,6 +74,7 @@ impl Application for Chat {
         let mut clients = self.clients.borrow_mut();
         if let Some(client) = clients.by_key.get_mut(&key) {
             client.gone = true;
+            client.partial = None;
         }
         drop(clients);
         self.forget_if_done(key);
@@ -98,9 +99,7 @@ impl Chat {
                     Identity::User(user) => user.clone(),
                     _ => {
                         drop(clients);
-                        const WHY: Refusal = "You are not signed in";
-                        self.refusals.note("an event", WHY);
-                        return self.answer_refused(key, ack, WHY);
+                        return self.refuse_stranger(key, ack);
                     }
                 },
                 _ => return,
@@ -135,5 +134,12 @@ impl Chat {
             },
             _ => self.refuse(&sender, "an event", "There is no such event"),
         }
+    }
+
+    /// Counts an event of a socket on which nobody is signed in, and tells it.
+    pub(super) fn refuse_stranger(&self, key: Key, ack: Option<u64>) {
+        const WHY: Refusal = "You are not signed in";
+        self.refusals.note("an event", WHY);
+        self.answer_refused(key, ack, WHY);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -30,8 +30,8 @@ pub(super) struct Lease {
     ended: Cell<bool>,
     /// Redis refuses it, which the log was told.
     refused: Cell<bool>,
-    /// Users whose coming or leaving Redis refused.
-    owed: RefCell<Vec<Rc<User>>>,
+    /// Users whose coming or leaving Redis refused, by their ids.
+    owed: RefCell<HashMap<String, Rc<User>>>,
 }
 
 impl Lease {
@@ -108,7 +108,7 @@ impl Chat {
 
     /// Counts a user again with the next beat that Redis takes, by what is so then.
     pub(super) fn owe(&self, user: Rc<User>) {
-        self.lease.owed.borrow_mut().push(user);
+        self.lease.owed.borrow_mut().insert(user.id.clone(), user);
     }
 
     async fn beat(self: &Rc<Self>, leases: &Leases) -> store::Result<()> {
@@ -124,7 +124,7 @@ impl Chat {
         for user in due.restore.iter().chain(&due.wronged) {
             self.put_back(user);
         }
-        for user in self.lease.owed.take() {
+        for user in self.lease.owed.take().into_values() {
             let is_here = self.clients.borrow().presence.is_here(&user.id);
             if is_here {
                 self.put_back(&user);

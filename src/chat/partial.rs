@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::{Chat, Client, Identity, State};
+use super::{Chat, Identity, State, dispatch::MAIN};
 use crate::{
     engine::{Key, Malformed, session::End, unfinished::Share},
     js::Json,
@@ -25,11 +25,9 @@ impl Chat {
     pub(super) fn expect_attachments(&self, key: Key, event: &Event<'_>, text: &str) {
         let mut clients = self.clients.borrow_mut();
         let Some(client) = clients.by_key.get_mut(&key) else { return };
-        let has_effect = event.namespace == super::dispatch::MAIN
-            && matches!(
-                client,
-                Client { state: State::Joined(_), identity: Identity::User(_), .. }
-            );
+        let is_joined = event.namespace == MAIN && matches!(client.state, State::Joined(_));
+        let has_effect = is_joined && matches!(client.identity, Identity::User(_));
+        client.partial = None; // before the new one is counted
         let mut partial = PartialEvent {
             text: has_effect.then(|| text.to_owned()),
             missing: event.attachments,
@@ -42,6 +40,8 @@ impl Chat {
         drop(clients);
         if !fits {
             self.close_unfinished(key);
+        } else if is_joined && !has_effect {
+            self.refuse_stranger(key, event.ack.filter(|_| self.policy.acknowledges()));
         }
     }
 

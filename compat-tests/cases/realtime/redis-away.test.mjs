@@ -159,6 +159,29 @@ describe('redis away', { concurrency: true }, () => {
     assert.ok(gapless(numbers) && numbers[0] === 0 && numbers.length < 60, `${numbers}`);
   });
 
+  deviation('away.who-left-holds-nothing', LIMITS, async (t) => {
+    // A client whose event waits for Redis is remembered until that is done, but not the half of a further one.
+    const world = await ownWorld(t, { env: { UNFINISHED_BYTES: '400000' }, durable: true });
+    const [a, b] = [await world.user('a'), await world.user('b')];
+    const sockets = [];
+    for (let n = 0; n < 3; n += 1) sockets.push(await world.ws({ user: a }));
+    const honest = await world.ws({ user: b });
+    const since = world.bus.mark();
+    await world.redisDies();
+    await sleep(300);
+    for (const [n, socket] of sockets.entries()) {
+      await socket.emit('message', message(a, '0', String(n), n));
+      socket.send(`451-["message",{"x":"${'x'.repeat(120_000)}"}]`);
+    }
+    await sleep(300);
+    await Promise.all(sockets.map((socket) => socket.close()));
+    honest.send(`451-["message",{"x":"${'x'.repeat(120_000)}"}]`);
+    await sleep(1_000);
+    assert.equal(honest.closed, undefined);
+    await world.redisReturns();
+    await world.eventually(() => published(world, a, since).length === 3, 'what they sent is done', 20_000);
+  });
+
   deviation('away.connect-held', LIMITS, async (t) => {
     const world = await ownWorld(t, { durable: true });
     const a = await world.user('a');

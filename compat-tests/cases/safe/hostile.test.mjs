@@ -72,6 +72,13 @@ describe('a binary event', () => {
     assert.deepEqual([await other.next((frame) => frame.bin), await other.next((frame) => frame.bin)], [{ bin: '02' }, { bin: '01' }]);
     assert.equal((await person.get('/room/0/messages?offset=0&size=1')).at(0).parts.length, 2);
   });
+  test('of nobody is answered as any other', async () => {
+    const nobody = await t.socket();
+    nobody.send('451-8["message",{"a":{"_placeholder":true,"num":0}}]', Buffer.from('x'));
+    assert.equal(await nobody.next((frame) => frame.startsWith?.('438')), '438[{"message":"You are not signed in"}]');
+    nobody.send('429["message"]');
+    assert.equal(await nobody.next((frame) => frame.startsWith?.('439')), '439[{"message":"You are not signed in"}]');
+  });
   test('of which attachments are missing is bounded with all that is not complete', { timeout: 60_000 }, async () => {
     const person = await t.newcomer();
     const sockets = [];

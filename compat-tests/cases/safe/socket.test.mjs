@@ -251,6 +251,7 @@ describe('origins of a handshake', () => {
     ['none, and the browser says that the page is this server\'s', { host: 'chat.example', 'sec-fetch-site': 'same-origin' }, GOOD],
     ['none, and the browser says that the page is of the same site', { host: 'chat.example', 'sec-fetch-site': 'same-site', referer: 'https://evil.chat.example/' }, BAD],
     ['none, and the browser says that the page is of another site', { host: 'chat.example', 'sec-fetch-site': 'cross-site' }, BAD],
+    ['another host, as a proxy makes it, and the browser says that the page is this server\'s', { host: '10.0.0.1:4000', origin: 'https://chat.example', 'sec-fetch-site': 'same-origin' }, GOOD],
     ['another host', { host: 'chat.example', origin: 'https://evil.example' }, BAD],
     ['another port', { host: 'chat.example', origin: 'http://chat.example:8080' }, BAD],
     ['another host on a server of this machine', { host: 'localhost:4000', origin: 'https://evil.example' }, BAD],

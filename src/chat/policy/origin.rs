@@ -46,6 +46,10 @@ impl Origins {
     /// answer any page can read (JSONP). What is refused is logged, once per origin, with what would allow it.
     pub fn allow(&self, headers: &HeaderMap, from: IpAddr, as_script: bool) -> bool {
         let Some(allowed) = &self.allowed else { return true };
+        // The browser's word, which no page can change, holds behind a proxy that changes the host too.
+        if headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin") {
+            return true;
+        }
         let text =
             |name| headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
         let mut hosts: Vec<_> = text(HOST).collect();
@@ -97,7 +101,7 @@ fn is_beside(from: IpAddr, host: &str) -> bool {
 /// counts, a script, if it tells an address or has a cookie with it.
 fn may_be_foreign(headers: &HeaderMap, as_script: bool) -> bool {
     match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
-        Some(b"same-origin" | b"none") => false,
+        Some(b"none") => false,
         Some(_) => true,
         None => as_script && (headers.contains_key(REFERER) || headers.contains_key(COOKIE)),
     }
@@ -217,6 +221,16 @@ mod tests {
     fn who_names_no_origin_is_no_page() {
         assert!(rules(&[]).allow(&headers(&[(HOST, "a")]), STRANGER, false));
         assert!(rules(&[]).allow(&headers(&[]), STRANGER, false));
+    }
+
+    #[test]
+    fn a_page_of_the_same_origin_is_fine_whatever_a_proxy_makes_of_the_host() {
+        let request = |site| {
+            let named = [(HOST, "10.0.0.1:4000"), (ORIGIN, "https://chat.example")];
+            headers(&[&named[..], &[(SEC_FETCH_SITE, site)]].concat())
+        };
+        assert!(rules(&[]).allow(&request("same-origin"), STRANGER, false));
+        assert!(!rules(&[]).allow(&request("same-site"), STRANGER, false));
     }
 
     #[test]

@@ -195,6 +195,9 @@ impl Presence {
         let abandoned: Vec<String> = abandoned.map(|(user, _)| user.clone()).collect();
         for user in abandoned {
             self.gone_from(server, &user);
+            if !self.is_elsewhere(&user) {
+                self.entrusted.remove(&user);
+            }
             self.abandoned.push((user, PATIENCE));
         }
     }
@@ -231,6 +234,9 @@ impl Presence {
         self.abandoned = waiting;
         let over = over.into_iter().map(|(user, _)| user);
         due.ghosts.extend(over.filter(|user| !self.elsewhere.contains_key(user)));
+        // One may have been on two servers.
+        due.ghosts.sort_unstable();
+        due.ghosts.dedup();
         if self.alone >= PATIENCE && !self.elsewhere.is_empty() {
             due.alone = true;
             self.others_are_gone();

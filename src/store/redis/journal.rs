@@ -24,6 +24,7 @@ use crate::{
         Result,
         commit::{Commit, Outcome, Then},
     },
+    tally::Tally,
 };
 
 /// Pipelines under way at a time. While two are, what arrives is gathered for the next one, so
@@ -53,6 +54,7 @@ struct Shared {
     bytes: Cell<usize>,
     work: Notify,
     idle: Notify,
+    refused: Tally,
 }
 
 /// The queue of commits of one process. Cheap to clone.
@@ -74,6 +76,7 @@ impl Journal {
             bytes: Cell::new(0),
             work: Notify::new(),
             idle: Notify::new(),
+            refused: Tally::default(),
         });
         spawn_local(pump(shared.clone()));
         Journal { shared }
@@ -198,10 +201,13 @@ impl Shared {
                 Some(results) => self.done(&results),
                 None => {
                     let why = refused.unwrap_or_else(|| "no reply to EXEC".into());
-                    tracing::error!(
-                        why,
-                        "Redis refused an event: it is neither stored nor announced"
-                    );
+                    if let Some(refused_so_far) = self.refused.note() {
+                        tracing::error!(
+                            why,
+                            refused_so_far,
+                            "Redis refused an event: it is neither stored nor announced"
+                        );
+                    }
                     Outcome::Refused
                 }
             });

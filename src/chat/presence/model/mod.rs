@@ -16,6 +16,7 @@ use self::{
     world::{Step, World, user},
 };
 use super::Presence;
+use crate::store::redis::leases::Beat;
 
 /// Within which the users of a killed server are offline.
 const PROMISE: u64 = 15_000;
@@ -85,6 +86,19 @@ fn tabs() -> impl Strategy<Value = Step> {
         (0..SERVERS, 0..USERS).prop_map(|(at, user)| Step::Open(at, user)),
         (0..SERVERS, 0..10usize).prop_map(|(at, which)| Step::Close(at, which)),
     ]
+}
+
+#[test]
+fn whom_two_servers_have_left_behind_is_taken_out_once() {
+    let mut presence = Presence::default();
+    for server in ["a", "b"] {
+        presence.heard(server, "1", true);
+    }
+    // Both are servers of ours from now on.
+    let processes = ["a:1", "b:1"].map(str::to_owned).to_vec();
+    let beat = Beat { held: true, processes, ..Beat::default() };
+    let ghosts: Vec<String> = (0..20).flat_map(|_| presence.beat(&beat, true).ghosts).collect();
+    assert_eq!(ghosts, ["1"]);
 }
 
 #[test]
