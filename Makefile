@@ -87,7 +87,7 @@ bench-growth: bench-build ## how the figures grow with sockets, rooms, stored me
 	@$(BENCH) --growth --json benches/results/growth.json --svg benches/results/growth.svg $(ARGS)
 
 bench-growth-accept: bench-build ## the same on a quiet machine into docs/
-	@$(BENCH) --growth --rounds 3 --json docs/growth.json --svg docs/growth.svg --readme docs/PERFORMANCE.md $(ARGS)
+	@$(BENCH) --growth --rounds 2 --json docs/growth.json --svg docs/growth.svg --readme docs/PERFORMANCE.md $(ARGS)
 
 bench-accept: bench-build ## three rounds on a quiet machine, five minutes, into the README and docs/
 	@$(BENCH) --quick --rounds 3 --json docs/bench.json --svg docs/bench.svg --readme README.md $(ARGS)
