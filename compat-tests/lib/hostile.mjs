@@ -135,6 +135,7 @@ export const badFrames = () => [
   ['a ping of 126 bytes', frame('x'.repeat(126), { opcode: 9 })],
   ['text that is no UTF-8', frame(Buffer.from([0x34, 0xff, 0xfe]))],
   ['JSON nested 400,000 deep', frame(`42["message",${deep(400_000)}`)],
+  ['300,000 values', frame(`42["message"${',[]'.repeat(300_000)}]`)],
   ['a million attachments', Buffer.concat([frame('451000000-["message",{"_placeholder":true,"num":0}]'), ...Array(100_000).fill(frame('', { opcode: 2 }))])],
   ['an attachment that belongs to nothing', frame('x', { opcode: 2 })],
 ];

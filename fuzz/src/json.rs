@@ -27,6 +27,7 @@ pub fn run(data: &[u8]) {
             assert!(at <= text.len());
             assert!(!is_canonical(data));
         }
+        Err(ParseError::TooMany) => panic!("as many as there are may come"),
         Err(ParseError::TooDeep) => {
             let opening = data.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
             assert!(opening > MAX_DEPTH);

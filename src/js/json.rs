@@ -52,6 +52,8 @@ pub enum ParseError {
     },
     /// Nested deeper than [`MAX_DEPTH`]. The text may or may not be JSON otherwise.
     TooDeep,
+    /// More values than [`Json::parse_few`] was to take. The text may or may not be JSON otherwise.
+    TooMany,
 }
 
 impl fmt::Display for ParseError {
@@ -59,6 +61,7 @@ impl fmt::Display for ParseError {
         match self {
             Self::Syntax { at } => write!(f, "not JSON at byte {at}"),
             Self::TooDeep => write!(f, "JSON nested deeper than {MAX_DEPTH}"),
+            Self::TooMany => write!(f, "JSON of too many values"),
         }
     }
 }
@@ -73,7 +76,17 @@ impl Json {
     /// [`ParseError::Syntax`] where `JSON.parse` throws (a byte order mark included, if one was not
     /// stripped before), [`ParseError::TooDeep`] beyond the limit.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        Self::parse_few(text, usize::MAX)
+    }
+
+    /// The same for a text of at most `most` values: of a megabyte of tiny ones each takes more time than its letters,
+    /// and ten times the memory.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), and [`ParseError::TooMany`].
+    pub fn parse_few(text: &str, most: usize) -> Result<Self, ParseError> {
+        let mut parser = Parser { text, at: 0, depth: 0, left: most };
         let value = parser.value()?;
         parser.space();
         if parser.at == text.len() { Ok(value) } else { Err(parser.error()) }
@@ -84,6 +97,8 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Values that may still come.
+    left: usize,
 }
 
 impl Parser<'_> {
@@ -118,6 +133,7 @@ impl Parser<'_> {
 
     fn value(&mut self) -> Result<Json, ParseError> {
         self.space();
+        self.left = self.left.checked_sub(1).ok_or(ParseError::TooMany)?;
         // Nothing else stands in the frames that nest, so that the deepest text needs little stack.
         match self.peek() {
             Some(b'{') => self.object(),

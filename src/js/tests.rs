@@ -134,6 +134,14 @@ fn nesting_is_limited() {
 }
 
 #[test]
+fn values_can_be_limited() {
+    for (text, count) in [("1", 1), ("[]", 1), ("[1,[2,{}]]", 5), (r#"{"a":1,"b":[true]}"#, 4)] {
+        assert!(Json::parse_few(text, count).is_ok(), "{text}");
+        assert_eq!(Json::parse_few(text, count - 1), Err(ParseError::TooMany), "{text}");
+    }
+}
+
+#[test]
 fn objects_keep_their_order_when_changed() {
     let mut object = Object::default();
     assert!(object.is_empty());

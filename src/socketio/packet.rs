@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use crate::{engine::Malformed, js::Json};
 
+/// Values in one packet: the chat's own have a handful. A megabyte of tiny ones would keep the loop from everybody for
+/// ten milliseconds.
+const MAX_VALUES: usize = 10_000;
+
 /// A packet of a client, without its Engine.IO digit.
 #[derive(Debug, PartialEq)]
 pub enum Packet<'a> {
@@ -60,8 +64,10 @@ pub fn parse(text: &str) -> Result<Packet<'_>, Malformed> {
     }
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (number, payload) = rest.split_at(digits);
-    let data =
-        if payload.is_empty() { None } else { Some(Json::parse(payload).map_err(|_| Malformed)?) };
+    let data = match payload {
+        "" => None,
+        some => Some(Json::parse_few(some, MAX_VALUES).map_err(|_| Malformed)?),
+    };
     match (kind, data) {
         (b'0', None | Some(Json::Null | Json::Obj(_) | Json::Arr(_))) => {
             Ok(Packet::Connect { namespace })
@@ -167,6 +173,8 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+        let of = |values: usize| format!("2[\"x\"{}]", ",1".repeat(values - 2));
+        assert!(parse(&of(MAX_VALUES)).is_ok() && parse(&of(MAX_VALUES + 1)).is_err());
     }
 
     #[test]

@@ -123,13 +123,13 @@ const attacks = {
   /** 200 of nearly the largest size, whose attachments never come; and 50 that name a large attachment again and again. */
   async attachments() {
     const event = (count, parts) => `45${count}-["message",${parts}]`;
-    const empty = event(9, '[],'.repeat(300_000).slice(0, -1));
-    const again = event(1, `[${Array(5_000).fill('{"_placeholder":true,"num":0}')}]`);
+    const large = event(9, `"${'x'.repeat(900_000)}"`);
+    const again = event(1, `[${Array(3_000).fill('{"_placeholder":true,"num":0}')}]`);
     // What comes before it is joined has no effect.
     const joined = (...frames) => webSocket(port, { cookie, localAddress, then: ({ socket }) => setTimeout(() => frames.forEach((bytes) => socket.write(bytes)), 1_000) });
     return watch({
-      'attachments that never come': times(200, () => joined(frame(empty))),
-      'attachments named 5,000 times': times(50, () => joined(frame(again), frame(Buffer.alloc(500_000), { opcode: 2 }))),
+      'attachments that never come': times(200, () => joined(frame(large))),
+      'attachments named 3,000 times': times(50, () => joined(frame(again), frame(Buffer.alloc(500_000), { opcode: 2 }))),
     });
   },
 
