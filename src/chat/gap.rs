@@ -2,7 +2,7 @@
 //! connected misses no message because of a lost link (`realtime.md` section 10.2).
 //!
 //! A gap begins at the last proof that the subscription lived, and ends when it stands again. What is
-//! heard from then on waits, while the rooms that somebody here is in are read. A message is delivered
+//! heard from then on waits in its order, while the rooms that somebody here is in are read. A message is delivered
 //! now if it is dated within the gap, or up to `CATCHUP_SKEW` earlier or later since clocks differ, and was not taken in
 //! before. What is dated ahead is remembered until a gap can't find it any more.
 //!
@@ -19,7 +19,7 @@ use std::{
 
 use tokio::task::spawn_local;
 
-use super::{Chat, Identity, State, heard::Heard, message};
+use super::{Chat, Identity, State, heard::Heard, message, online::own_coming};
 use crate::{
     bus::BusEvent,
     contract::{
@@ -81,8 +81,16 @@ struct Gap {
     /// The attempt to fill it that counts; an earlier one gives up.
     attempt: u64,
     /// What came after it.
-    waiting: Vec<Foreign>,
+    waiting: Vec<Waiting>,
     waiting_bytes: usize,
+}
+
+/// What is heard while a gap is filled.
+enum Waiting {
+    Foreign(Foreign),
+    /// Our own announcement that this user came.
+    OwnComing(String),
+    Control(Control),
 }
 
 impl Hearing {
@@ -131,7 +139,10 @@ impl Chat {
         match event {
             BusEvent::Message(text) => self.foreign(text),
             BusEvent::Control(text) => {
-                if let Some(control) = Control::decode(text, &self.server_id) {
+                let Some(control) = Control::decode(text, &self.server_id) else { return };
+                if control.is_of_presence() && self.hearing.borrow().is_in_gap() {
+                    self.wait(Waiting::Control(control), text.len());
+                } else {
                     self.control(&control);
                 }
             }
@@ -163,24 +174,32 @@ impl Chat {
 
     /// An announcement of another instance, or our own, which was delivered already (section 9.2).
     fn foreign(self: &Rc<Self>, text: &[u8]) {
-        let foreign = match envelope::decode(text, &self.server_id) {
-            Incoming::Own => return self.heard_own(text),
+        let is_in_gap = self.hearing.borrow().is_in_gap();
+        let heard = match envelope::decode(text, &self.server_id) {
+            // Each event of ours comes back: it is read only if it may matter.
+            Incoming::Own if is_in_gap || self.clients.borrow().presence.is_anybody_wronged() => {
+                let Some(user) = own_coming(text) else { return };
+                Waiting::OwnComing(user)
+            }
+            Incoming::Own => return,
             Incoming::Invalid(why) => {
                 return tracing::warn!(why, "an announcement is ignored");
             }
-            Incoming::Foreign(foreign) => foreign,
+            Incoming::Foreign(foreign) => Waiting::Foreign(foreign),
         };
+        if is_in_gap {
+            self.wait(heard, text.len());
+        } else {
+            self.take_in(&heard);
+        }
+    }
+
+    /// Keeps what was heard until the gap before it is filled.
+    fn wait(self: &Rc<Self>, heard: Waiting, bytes: usize) {
         let mut hearing = self.hearing.borrow_mut();
-        let Some(gap) = &mut hearing.gap else {
-            let known = hearing.filled.take(&foreign.event, &foreign.data);
-            drop(hearing);
-            if !known {
-                self.take_in(&foreign);
-            }
-            return;
-        };
-        gap.waiting_bytes += text.len();
-        gap.waiting.push(foreign);
+        let Some(gap) = &mut hearing.gap else { return };
+        gap.waiting_bytes += bytes;
+        gap.waiting.push(heard);
         if gap.waiting_bytes > self.held_bytes {
             drop(hearing);
             tracing::error!("too much is announced to fill a gap before it: the gap stays");
@@ -233,17 +252,25 @@ impl Chat {
         let Some(gap) = hearing.gap.take() else { return };
         hearing.filled.until = Some(Instant::now() + UNNOTICED);
         drop(hearing);
-        for foreign in gap.waiting {
-            let known = self.hearing.borrow_mut().filled.take(&foreign.event, &foreign.data);
-            if !known {
-                self.take_in(&foreign);
-            }
+        if gap.waiting.is_empty() {
+            return;
         }
+        gap.waiting.iter().for_each(|heard| self.take_in(heard));
+        // What waited may be older than what this server itself has told meanwhile.
+        self.look_who_is_online();
     }
 
-    fn take_in(self: &Rc<Self>, foreign: &Foreign) {
-        self.deliver(&foreign.event, &foreign.data);
-        self.heard_of_user(foreign);
+    fn take_in(self: &Rc<Self>, heard: &Waiting) {
+        match heard {
+            Waiting::Foreign(Foreign { event, data, .. })
+                if self.hearing.borrow_mut().filled.take(event, data) => {}
+            Waiting::Foreign(foreign) => {
+                self.deliver(&foreign.event, &foreign.data);
+                self.heard_of_user(foreign);
+            }
+            Waiting::OwnComing(user) => self.heard_own(user),
+            Waiting::Control(control) => self.control(control),
+        }
     }
 
     async fn fill_once(self: &Rc<Self>, attempt: u64) -> Result<(), Ended> {

@@ -114,7 +114,11 @@ impl Chat {
     async fn beat(self: &Rc<Self>, leases: &Leases) -> store::Result<()> {
         let begun = Control::LeaseBegun { server: self.server_id.clone() };
         let beat = leases.beat(self.lease.life, &begun.encode(&self.server_id)).await?;
-        let due = self.clients.borrow_mut().presence.beat(&beat, self.lease.renew());
+        let due = self.clients.borrow_mut().presence.beat(
+            &beat,
+            self.lease.renew(),
+            self.hearing.borrow().is_in_gap(),
+        );
         if !due.restore.is_empty() {
             tracing::warn!(
                 users = due.restore.len(),

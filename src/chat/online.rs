@@ -166,16 +166,10 @@ impl Chat {
         }
     }
 
-    /// An announcement of our own, where it stands among those of the others. It counts only for a user of
-    /// whom was heard before it that they left.
-    pub(super) fn heard_own(&self, text: &[u8]) {
-        if !self.clients.borrow().presence.is_anybody_wronged() {
-            return;
-        }
-        let Incoming::Foreign(own) = envelope::decode(text, "") else { return };
-        let user = id_of(&own.data).filter(|_| own.event == events::USER_CONNECTED);
-        let Some(user) = user else { return };
-        let is_here = self.clients.borrow_mut().presence.heard_own(&user);
+    /// Our own announcement that a user came, where it stands among those of the others. It counts only if it was heard
+    /// before it that they left.
+    pub(super) fn heard_own(&self, user: &str) {
+        let is_here = self.clients.borrow_mut().presence.announced(user);
         if let Some(user) = is_here {
             self.show_corrected(&user);
         }
@@ -199,10 +193,6 @@ impl Chat {
     /// A server of ours has a user of whom was heard that they left, and nobody has corrected that before it says so.
     /// The first one that says so does.
     pub(super) fn still_here(self: &Rc<Self>, user: &str, server: &str) {
-        // What waits came before it. The next beat asks again.
-        if self.hearing.borrow().is_in_gap() {
-            return;
-        }
         let is_own = server == self.server_id;
         let due = self.clients.borrow_mut().presence.still_here(user, is_own);
         if let Some(user) = due {
@@ -221,6 +211,7 @@ impl Chat {
 
     /// A message of a user has put them into the online set, since somebody had taken them out.
     pub(super) fn is_back(self: &Rc<Self>, user: &Rc<User>) {
+        self.clients.borrow_mut().presence.announced(&user.id);
         // If this server's lease has ended too, that is put right before others hear of the user.
         self.put_back(user);
         self.tell_back(user);
@@ -285,11 +276,19 @@ impl Chat {
     /// Those of whom something else was told than what is read.
     async fn read_who_is_online(&self) -> store::Result<Vec<(String, store::User)>> {
         let Some(leases) = self.store.leases() else { return Ok(Vec::new()) };
-        let read = leases.online().await?;
+        let (servers, read) = leases.census().await?;
+        // One may have begun unheard: what it announces is not to be taken for that of a server that does not count.
+        servers.iter().for_each(|server| self.clients.borrow_mut().presence.counts(server));
         let ids = self.told.borrow_mut().differences(read);
         let users = self.store.users(&ids).await?;
         Ok(ids.into_iter().zip(users).filter_map(|(id, user)| Some((id, user?))).collect())
     }
+}
+
+/// The id of the user, if a text is our own announcement that they came.
+pub(super) fn own_coming(text: &[u8]) -> Option<String> {
+    let Incoming::Foreign(own) = envelope::decode(text, "") else { return None };
+    id_of(&own.data).filter(|_| own.event == events::USER_CONNECTED)
 }
 
 /// The data of an announcement of a user whose session is not known.

@@ -88,6 +88,11 @@ impl Control {
         envelope::encode(server_id, event, Json::from(data).to_text().as_bytes())
     }
 
+    /// Whether it is about who is online, so that its place among the announcements of users matters.
+    pub fn is_of_presence(&self) -> bool {
+        !matches!(self, Control::SessionEnded { .. } | Control::SessionRenewed { .. })
+    }
+
     /// Reads a text from the channel. `None` if it is our own, or of a newer server that knows more.
     pub fn decode(text: &[u8], own: &str) -> Option<Control> {
         let Incoming::Foreign(Foreign { event, data: Json::Obj(data), .. }) =

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataOf, fence, heard, isOf, message, random, useSafe } from '../../lib/safe.mjs';
+import { ask, dataOf, fence, heard, isOf, message, random, useSafe } from '../../lib/safe.mjs';
 import { Person } from '../../lib/embedded.mjs';
 import { nodePeer } from '../../lib/rt-peer.mjs';
 import { startRedis } from '../../lib/redis.mjs';
@@ -246,6 +246,73 @@ describe('somebody else changes the set', () => {
     assert.equal(await t.redis.client.exists(`sess:${sid}`), 0);
     await fence(socket);
     assert.equal(socket.frames.includes('41'), false);
+  });
+});
+
+describe('somebody is taken out by a server that counts, and their own loses its subscription', () => {
+  /** A server behind a proxy, somebody on it, and who hears of them there and elsewhere. */
+  async function scene(filter, what) {
+    const proxy = await startProxy(t.redis.port, { filter });
+    const server = await t.start({ env: { ...env, SERVER_ID: 'gap:1' }, redis: proxy });
+    try {
+      const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
+      const inside = await witnesses(server.base);
+      const socket = await one.at(server.base);
+      await all.hear(one, '+');
+      const takeOut = () => {
+        const data = { id: String(one.id), username: one.username, online: false };
+        const text = JSON.stringify({ serverId: 'cut:1', type: 'user.disconnected', data });
+        return t.redis.client.multi().srem('online_users', String(one.id)).publish('MESSAGES', text).exec();
+      };
+      await what({ proxy, one, all, inside, socket, takeOut });
+      await sleep(LEASE * 1000);
+      assert.deepEqual(await all.of(one), ['+-+', '+-+']);
+      assert.match((await inside.of(one))[0], /\+$/);
+      assert.ok(await isOnline(one));
+      await socket.close();
+      await all.hear(one, '+-+-');
+    } finally {
+      await server.stop();
+      t.forget(server);
+      await proxy.stop();
+    }
+  }
+  test('before it hears itself announce them again: announced once', async () => {
+    let lose = false;
+    const filter = ({ direction, chunk, link }) => {
+      if (!lose || direction !== 'down' || !/"gap:1","type":"user.connected"/.test(chunk)) return chunk;
+      lose = false;
+      link.up.destroy();
+      return null;
+    };
+    await scene(filter, async ({ one, all, takeOut }) => {
+      lose = true;
+      await takeOut();
+      await all.hear(one, '+-+');
+      assert.equal(lose, false);
+    });
+  });
+  test('and hears of it while it looks for what it missed: announced once', async () => {
+    let held = null;
+    const filter = ({ direction, chunk, link }) => {
+      if (held && direction === 'up' && /SMEMBERS\r\n.*\r\nonline_users/.test(chunk)) held.link ??= link;
+      if (held?.link !== link || direction !== 'down') return chunk;
+      held.chunks.push(chunk);
+      return null;
+    };
+    await scene(filter, async ({ proxy, one, all, socket, takeOut }) => {
+      // So that the next one needs no answer of the link that is held up.
+      await ask(socket, 'message', message(one, '0', random()));
+      held = { chunks: [] };
+      proxy.cut();
+      await patiently(async () => assert.ok(held.link && held.chunks.length > 0));
+      await takeOut();
+      await socket.emit('message', message(one, '0', random()));
+      await all.hear(one, '+-+');
+      const { link, chunks } = held;
+      held = null;
+      chunks.forEach((chunk) => link.down.write(chunk));
+    });
   });
 });
 

@@ -36,9 +36,8 @@ pub struct Presence {
     elsewhere: HashMap<String, HashSet<String>>,
     /// Users who left and stayed online, since they were elsewhere.
     entrusted: HashSet<String>,
-    /// Users who are here, although the last that was heard is that they left; and whether a server of ours is
-    /// about to correct that.
-    wronged: HashMap<String, bool>,
+    /// Users who are here, although the last that was heard is that they left.
+    wronged: HashMap<String, Wrong>,
     /// Users whose server without a lease is gone, and the beats for which they may come back.
     abandoned: Vec<(String, u32)>,
     /// Beats for which nobody without a lease has listened and the leases were the same.
@@ -54,6 +53,16 @@ pub struct Presence {
 struct Here {
     user: Rc<User>,
     sockets: usize,
+}
+
+/// What was heard of a user who is here: that they left.
+#[derive(Debug)]
+struct Wrong {
+    /// The server that said so, if it holds no lease as far as was heard: one that does takes out and announces in one
+    /// step, so that whoever puts the user back announces it.
+    by: Option<String>,
+    /// A server of ours is about to correct it.
+    is_corrected: bool,
 }
 
 /// What is to be done after a beat.
@@ -108,7 +117,7 @@ impl Presence {
             user: user.id.clone(),
             farewell: user.presence(false),
             is_first: is_first && !self.is_elsewhere(&user.id),
-            corrects: self.is_wronged(&user.id),
+            corrects: self.wronged.get(&user.id).is_some_and(|wrong| wrong.by.is_some()),
         }
     }
 
@@ -145,7 +154,8 @@ impl Presence {
         self.gone_from(server, user);
         let here = self.user_here(user);
         if here.is_some() {
-            self.wronged.insert(user.to_owned(), false);
+            let by = (!self.counting.contains(server)).then(|| server.to_owned());
+            self.wronged.insert(user.to_owned(), Wrong { by, is_corrected: false });
         } else if !self.is_elsewhere(user) && self.entrusted.remove(user) {
             // They may have been taken out before they left here, and stayed for what was not heard yet.
             self.abandoned.push((user.to_owned(), 1));
@@ -163,9 +173,9 @@ impl Presence {
         self.wronged.contains_key(user)
     }
 
-    /// This server's own announcement that a user came stands behind what was heard until now. Returns the user
-    /// if they had been said to have left.
-    pub fn heard_own(&mut self, user: &str) -> Option<Rc<User>> {
+    /// This server's own announcement that a user came stands behind what was heard until now, or will. Returns the
+    /// user if they had been said to have left.
+    pub fn announced(&mut self, user: &str) -> Option<Rc<User>> {
         self.wronged.remove(user)?;
         self.user_here(user)
     }
@@ -173,7 +183,7 @@ impl Presence {
     /// A server of ours says that a user is still there, behind what was heard until now. Returns the user if this
     /// one must announce them: it is the first to say so since they were said to have left.
     pub fn still_here(&mut self, user: &str, is_own: bool) -> Option<Rc<User>> {
-        let is_corrected = std::mem::replace(self.wronged.get_mut(user)?, true);
+        let is_corrected = std::mem::replace(&mut self.wronged.get_mut(user)?.is_corrected, true);
         self.user_here(user).filter(|_| is_own && !is_corrected)
     }
 
@@ -207,17 +217,20 @@ impl Presence {
         self.counting.remove(server);
     }
 
-    /// The lease was renewed, after no beat was missed if it was `in_time`.
-    pub fn beat(&mut self, beat: &Beat, in_time: bool) -> Due {
+    /// The lease was renewed, after no beat was missed if it was `in_time`. What was announced may still wait to be
+    /// heard (`is_behind`): then also those count who have ended since.
+    pub fn beat(&mut self, beat: &Beat, in_time: bool, is_behind: bool) -> Due {
         let processes = || beat.processes.iter().map(|process| server_of(process));
-        self.counting.retain(|server| processes().any(|one| one == server));
+        self.counting.retain(|server| is_behind || processes().any(|one| one == server));
         processes().for_each(|server| self.counts(server));
         let mut due = Due::default();
         if !beat.held {
             due.restore = self.here();
         }
         due.wronged = self.wronged.keys().filter_map(|user| self.user_here(user)).collect();
-        self.wronged.values_mut().for_each(|is_corrected| *is_corrected = false);
+        self.wronged
+            .retain(|_, wrong| wrong.by.as_ref().is_some_and(|by| !self.counting.contains(by)));
+        self.wronged.values_mut().for_each(|wrong| wrong.is_corrected = false);
         self.back = if beat.held && in_time { self.back.saturating_add(1) } else { 0 };
         if self.back >= BEATS {
             due.dead.clone_from(&beat.dead);

@@ -322,6 +322,17 @@ impl Leases {
         self.ask(&ask).await?.done()
     }
 
+    /// The servers with a lease, and the ids of all who are online.
+    pub async fn census(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let mut ask = pipe();
+        ask.cmd("ZRANGE").arg(LEASES).arg(0).arg(-1);
+        ask.cmd("SMEMBERS").arg(ONLINE_USERS);
+        let mut replies = self.ask(&ask).await?;
+        let processes = replies.list()?.into_iter().map(text);
+        let servers = processes.map(|process| server_of(&process).to_owned()).collect();
+        Ok((servers, replies.list()?.into_iter().map(text).collect()))
+    }
+
     /// The ids of all who are online.
     pub async fn online(&self) -> Result<Vec<String>> {
         let mut ask = pipe();

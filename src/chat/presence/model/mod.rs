@@ -34,7 +34,12 @@ fn run(steps: &[Step], has_node: bool) -> World {
     steps.iter().for_each(|step| world.step(step));
     world.step(&Step::Back);
     (0..USERS).for_each(|_| world.step(&Step::NodeSays));
-    (0..SERVERS).for_each(|at| world.step(&Step::Heal(at)));
+    for at in 0..SERVERS {
+        world.step(&Step::Heal(at));
+        world.step(&Step::Deaf(at, 0));
+        world.step(&Step::Listens(at));
+        world.step(&Step::Hears(at));
+    }
     if world.servers.iter().all(Option::is_none) {
         world.step(&Step::Start(0));
     }
@@ -66,10 +71,12 @@ fn run(steps: &[Step], has_node: bool) -> World {
 }
 
 fn check(cases: u32, step: impl Strategy<Value = Step>, has_node: bool) {
+    // The same sequences each time, and with PRESENCE_RANDOM so many others.
+    let random = std::env::var("PRESENCE_RANDOM").ok().map(|count| count.parse().unwrap());
+    let cases = random.unwrap_or(cases);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let steps = prop::collection::vec(step, 1..40);
-    // The same sequences each time, and others with PRESENCE_RANDOM set.
-    let mut runner = if std::env::var_os("PRESENCE_RANDOM").is_some() {
+    let mut runner = if random.is_some() {
         TestRunner::new(config)
     } else {
         TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
@@ -97,7 +104,8 @@ fn whom_two_servers_have_left_behind_is_taken_out_once() {
     // Both are servers of ours from now on.
     let processes = ["a:1", "b:1"].map(str::to_owned).to_vec();
     let beat = Beat { held: true, processes, ..Beat::default() };
-    let ghosts: Vec<String> = (0..20).flat_map(|_| presence.beat(&beat, true).ghosts).collect();
+    let ghosts: Vec<String> =
+        (0..20).flat_map(|_| presence.beat(&beat, true, false).ghosts).collect();
     assert_eq!(ghosts, ["1"]);
 }
 
@@ -111,6 +119,9 @@ fn ten_thousand_sequences_of_kills_and_cuts() {
         1 => (0..SERVERS).prop_map(Step::Kill),
         1 => (0..SERVERS).prop_map(Step::Cut),
         1 => (0..SERVERS).prop_map(Step::Heal),
+        1 => (0..SERVERS, 0..3usize).prop_map(|(at, more)| Step::Deaf(at, more)),
+        1 => (0..SERVERS).prop_map(Step::Listens),
+        2 => (0..SERVERS).prop_map(Step::Hears),
         1 => Just(Step::Away),
         2 => Just(Step::Back),
     ];
@@ -185,6 +196,27 @@ fn known_sequences() {
     run(&steps, false);
     // One left and came elsewhere when Redis was back: the announcement of the first was heard last.
     run(&[Open(1, 2), Open(2, 0), Away, Close(1, 0), Open(2, 2)], false);
+    // One did not hear itself announce again whom another had taken out, and did it once more with its next beat.
+    let steps = [Open(0, 2), Cut(0), Wait(7600), Heal(0), Open(1, 2), Deaf(0, 1), Stop(1)];
+    run(&steps, false);
+    // It began unheard, and was taken for a server that does not count.
+    let steps =
+        [Stop(0), Stop(2), Cut(1), Start(0), Heal(1), Open(0, 0), Open(1, 0), Stop(0), Stop(1)];
+    run(&steps, false);
+    // What waited to be heard was by a server that had ended meanwhile.
+    let steps = [
+        Deaf(0, 0),
+        Open(0, 0),
+        Listens(0),
+        Open(2, 2),
+        Kill(2),
+        Wait(5598),
+        Open(0, 2),
+        Wait(7302),
+        Hears(0),
+        Stop(0),
+    ];
+    run(&steps, false);
     // One server still believed in a peer that the others had forgotten.
     let steps =
         [Wait(113), NodeOpen(0), NodeEnds, Wait(11_249), Open(1, 0), Kill(2), Wait(7538), Stop(1)];

@@ -30,6 +30,11 @@ pub(super) enum Step {
     Kill(usize),
     Cut(usize),
     Heal(usize),
+    /// Its subscription alone is lost when it has heard so much more, stands again while it finds out what it
+    /// missed, and is whole.
+    Deaf(usize, usize),
+    Listens(usize),
+    Hears(usize),
     /// Redis itself is away for all, and back.
     Away,
     Back,
@@ -48,6 +53,7 @@ pub(super) struct Server {
     pub(super) told: BTreeSet<String>,
     /// How much of what was published it has heard or missed.
     heard: usize,
+    ear: Ear,
     pub(super) sockets: Vec<usize>,
     is_cut: bool,
     /// It was cut alone since it last renewed its lease: the others may take it for dead.
@@ -56,6 +62,17 @@ pub(super) struct Server {
     /// When it last began to reach the store.
     up_since: u64,
     next_beat: u64,
+}
+
+/// What becomes of announcements on their way to a server.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ear {
+    Hears,
+    /// It will soon be deaf.
+    HearsYet(usize),
+    Deaf,
+    /// They wait until it knows what it missed.
+    Listens,
 }
 
 enum Write {
@@ -90,11 +107,20 @@ impl World {
     }
 
     pub(super) fn step(&mut self, step: &Step) {
-        // It takes the peer no time to say whom it took out, and a server that ends just then can't hear it.
-        if matches!(step, Step::Wait(_) | Step::Stop(_) | Step::NodeEnds) {
+        // It takes the peer no time to say whom it took out, and a server that ends just then can't hear it, or does
+        // no longer what follows with its next beat.
+        if matches!(step, Step::Wait(_) | Step::Stop(_) | Step::Kill(_) | Step::NodeEnds) {
             while !self.unsaid.is_empty() {
                 self.step(&Step::NodeSays);
             }
+        }
+        let is_due =
+            |server: &Server| server.presence.abandoned.iter().any(|(_, beats)| *beats == 1);
+        if self.has_node
+            && matches!(step, Step::Stop(_) | Step::Kill(_))
+            && self.servers.iter().flatten().any(is_due)
+        {
+            self.wait(PAUSE);
         }
         match *step {
             Step::Open(at, number) => {
@@ -148,6 +174,35 @@ impl World {
                     }
                 }
             }
+            Step::Deaf(at, more) => {
+                if let Some(server) = &mut self.servers[at] {
+                    server.ear =
+                        if more > 0 && server.hears() { Ear::HearsYet(more) } else { Ear::Deaf };
+                }
+            }
+            Step::Listens(at) => {
+                let deaf = |one: &&mut Server| one.ear == Ear::Deaf && !one.is_cut;
+                if let Some(server) = self.servers[at].as_mut().filter(deaf)
+                    && !self.is_away
+                {
+                    server.heard = self.store.said.len();
+                    server.ear = Ear::Listens;
+                }
+            }
+            Step::Hears(at) => {
+                let listens = |one: &&mut Server| one.ear == Ear::Listens && !one.is_cut;
+                if let Some(server) = self.servers[at].as_mut().filter(listens)
+                    && !self.is_away
+                {
+                    server.ear = Ear::Hears;
+                    server.look(&self.store);
+                    // Once more behind what waited.
+                    self.settle();
+                    if let Some(server) = &mut self.servers[at] {
+                        server.look(&self.store);
+                    }
+                }
+            }
             Step::Away => self.is_away = true,
             Step::Back => {
                 if std::mem::replace(&mut self.is_away, false) {
@@ -188,6 +243,7 @@ impl World {
             journal: VecDeque::new(),
             told: self.store.online.clone(),
             heard: self.store.said.len(),
+            ear: Ear::Hears,
             sockets: Vec::new(),
             is_cut: false,
             was_alone: false,
@@ -228,7 +284,7 @@ impl World {
         server.was_alone = false;
         let last = server.renewed.replace(self.store.now);
         let in_time = last.is_some_and(|last| self.store.now - last < LIFE / 2);
-        let due = server.presence.beat(&beat, in_time);
+        let due = server.presence.beat(&beat, in_time, server.ear == Ear::Listens);
         for user in due.restore.iter().chain(&due.wronged) {
             server.come(user, false);
         }
@@ -271,9 +327,8 @@ impl World {
                     busy = true;
                     match write {
                         Write::Count(change) => {
-                            if self.store.count(&server.process, &change) {
-                                server.tell(&change);
-                            }
+                            let news = self.store.count(&server.process, &change);
+                            server.tell(&change, news);
                         }
                         Write::Tell(user) => {
                             self.store.announce(server_of(&server.process), &user, true);
@@ -282,13 +337,21 @@ impl World {
                     }
                 }
                 for said in &self.store.said[server.heard..] {
+                    if !server.hears() {
+                        break;
+                    }
                     busy = true;
+                    server.heard += 1;
                     match said {
                         Said::User(from, user, online) => server.hear(from, user, *online),
                         Said::Control(control) => server.control(control),
                     }
+                    server.ear = match server.ear {
+                        Ear::HearsYet(1) => Ear::Deaf,
+                        Ear::HearsYet(more) => Ear::HearsYet(more - 1),
+                        ear => ear,
+                    };
                 }
-                server.heard = self.store.said.len();
             }
         }
         self.check();
@@ -333,8 +396,25 @@ impl Server {
     /// The store is there again: what was announced is missed, and who is online is read.
     fn reach(&mut self, store: &Store) {
         self.up_since = store.now;
-        self.heard = store.said.len();
+        if self.hears() {
+            self.ear = Ear::Hears;
+            self.heard = store.said.len();
+            self.look(store);
+        }
+    }
+
+    fn hears(&self) -> bool {
+        matches!(self.ear, Ear::Hears | Ear::HearsYet(_))
+    }
+
+    /// Who counts and who is online is read.
+    fn look(&mut self, store: &Store) {
+        store.leases.keys().for_each(|process| self.presence.counts(server_of(process)));
         self.told = store.online.clone();
+        let here = self.presence.here();
+        here.iter()
+            .filter(|one| !store.online.contains(&one.id))
+            .for_each(|one| self.come(one, false));
     }
 
     fn come(&mut self, user: &User, is_first: bool) {
@@ -348,11 +428,13 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, change: &Counted) {
-        match change {
-            Counted::Came { user, .. } => self.told.insert(user.clone()),
-            Counted::Left { user, .. } => self.told.remove(user),
-        };
+    fn tell(&mut self, change: &Counted, news: bool) {
+        let (Counted::Came { user, .. } | Counted::Left { user, .. }) = change;
+        if news && matches!(change, Counted::Left { .. }) {
+            self.told.remove(user);
+        } else if news || (self.presence.is_here(user) && !self.presence.is_wronged(user)) {
+            self.told.insert(user.clone());
+        }
     }
 
     fn control(&mut self, control: &Control) {
@@ -371,7 +453,7 @@ impl Server {
 
     fn hear(&mut self, from: &str, user: &str, online: bool) {
         if from == server_of(&self.process) {
-            if online && self.presence.heard_own(user).is_some() {
+            if online && self.presence.announced(user).is_some() {
                 self.told.insert(user.into());
             }
             return;
