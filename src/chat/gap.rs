@@ -19,7 +19,7 @@ use std::{
 
 use tokio::task::spawn_local;
 
-use super::{Chat, Identity, State, heard::Heard, message, online::own_coming};
+use super::{Chat, Identity, State, heard::Heard, message};
 use crate::{
     bus::BusEvent,
     contract::{
@@ -105,8 +105,13 @@ impl Hearing {
     }
 
     /// Whether something may be missing, or waits.
-    pub(super) fn is_in_gap(&self) -> bool {
+    fn is_in_gap(&self) -> bool {
         self.gap.is_some()
+    }
+
+    /// Whether something that was heard waits.
+    pub(super) fn is_behind(&self) -> bool {
+        self.gap.as_ref().is_some_and(|gap| !gap.waiting.is_empty())
     }
 
     /// Remembers a message that is or will be delivered, by its text as it is stored, and its date.
@@ -177,11 +182,13 @@ impl Chat {
         let is_in_gap = self.hearing.borrow().is_in_gap();
         let heard = match envelope::decode(text, &self.server_id) {
             // Each event of ours comes back: it is read only if it may matter.
-            Incoming::Own if is_in_gap || self.clients.borrow().presence.is_anybody_wronged() => {
-                let Some(user) = own_coming(text) else { return };
+            Incoming::Own => {
+                if !is_in_gap && !self.clients.borrow().presence.is_anybody_wronged() {
+                    return;
+                }
+                let Some(user) = self.own_coming(text) else { return };
                 Waiting::OwnComing(user)
             }
-            Incoming::Own => return,
             Incoming::Invalid(why) => {
                 return tracing::warn!(why, "an announcement is ignored");
             }
@@ -252,11 +259,8 @@ impl Chat {
         let Some(gap) = hearing.gap.take() else { return };
         hearing.filled.until = Some(Instant::now() + UNNOTICED);
         drop(hearing);
-        if gap.waiting.is_empty() {
-            return;
-        }
         gap.waiting.iter().for_each(|heard| self.take_in(heard));
-        // What waited may be older than what this server itself has told meanwhile.
+        // What waited may be older than what this server itself has told since.
         self.look_who_is_online();
     }
 
@@ -275,6 +279,11 @@ impl Chat {
 
     async fn fill_once(self: &Rc<Self>, attempt: u64) -> Result<(), Ended> {
         let missing = self.missing(attempt)?;
+        // First, since who counts now may have ended when what it announced is taken in. If it is refused, that is told
+        // when it is read again behind the gap.
+        if let Err(why @ StoreError::Unavailable(_)) = self.show_who_is_online().await {
+            return Err(why.into());
+        }
         self.show_new_rooms(attempt, *missing.start()).await?;
         let mut rooms: Vec<(String, usize)> =
             self.clients.borrow().rooms.keys().map(|id| (id.to_lossy().into_owned(), 0)).collect();
@@ -292,8 +301,6 @@ impl Chat {
                 }
             }
         }
-        // Before what waits, which is newer.
-        self.show_who_is_online().await?;
         self.missing(attempt).map(|_| ())
     }
 

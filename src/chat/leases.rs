@@ -117,7 +117,7 @@ impl Chat {
         let due = self.clients.borrow_mut().presence.beat(
             &beat,
             self.lease.renew(),
-            self.hearing.borrow().is_in_gap(),
+            self.hearing.borrow().is_behind(),
         );
         if !due.restore.is_empty() {
             tracing::warn!(
@@ -209,7 +209,11 @@ impl Chat {
         })?;
         let out: HashSet<String> = out.into_iter().collect();
         for (user, data) in users.iter().filter(|(user, _)| out.contains(user)) {
-            self.show_presence(None, user, false, data);
+            // Who is here came after that.
+            let is_here = self.clients.borrow().presence.is_here(user);
+            if !is_here {
+                self.show_presence(None, user, false, data);
+            }
         }
         Ok(out.len())
     }

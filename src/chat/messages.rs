@@ -195,7 +195,7 @@ impl Chat {
     fn store_message(self: &Rc<Self>, sender: Sender, message: Message, show: Option<Vec<u8>>) {
         let key = sender.key;
         let id = message.room_id();
-        let Message { room, from, score, date, member, frames, .. } = message;
+        let Message { room, mut from, score, date, member, frames, .. } = message;
         if self.store.is_shared() {
             // Before it is stored: whatever finds it there must know that it is under way.
             self.hearing.borrow_mut().note(&member, date);
@@ -208,8 +208,10 @@ impl Chat {
             publish.extend(self.announcement(events::SHOW_ROOM, show));
         }
         publish.extend(self.announcement(events::MESSAGE, &member));
+        let looked_for = if self.counts_over_servers() { from.pop() } else { None };
         let commit = Commit {
             online: from,
+            looked_for,
             message: Some(StoredMessage { room: id.clone(), score, member }),
             publish,
             ..Commit::default()
@@ -224,7 +226,7 @@ impl Chat {
             }
             Outcome::Done { room_was_new, online_changed } => {
                 if online_changed == Some(true) && chat.counts_over_servers() {
-                    chat.is_back(&sender.user);
+                    chat.is_missing(&sender.user.id);
                 }
                 if let Some(show) = show {
                     chat.show_room(key, &id, &show);

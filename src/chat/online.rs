@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     contract::{
-        envelope::{self, Foreign, Incoming},
+        envelope::{self, Foreign},
         events,
     },
     engine::Key,
@@ -32,12 +32,14 @@ use crate::{
 pub(super) struct Told {
     /// Ids of those who are online. `None` until they have been read for the first time.
     online: Option<HashSet<String>>,
-    /// What was told while the set is being read, which may be older.
-    meanwhile: HashMap<String, bool>,
+    /// What was told while the set is being read, which may be older, and when.
+    meanwhile: HashMap<String, (bool, u64)>,
     /// Changes of a user that are under way to the store, whose outcomes may tell more.
     counting: HashMap<String, usize>,
     /// Number of readings under way.
     reading: usize,
+    /// Counts what was told.
+    now: u64,
     /// A reading will begin in a moment.
     due: bool,
 }
@@ -45,7 +47,8 @@ pub(super) struct Told {
 impl Told {
     fn note(&mut self, user: &str, online: bool) {
         if self.reading > 0 {
-            self.meanwhile.insert(user.to_owned(), online);
+            self.now += 1;
+            self.meanwhile.insert(user.to_owned(), (online, self.now));
         }
         match &mut self.online {
             Some(all) if online => {
@@ -68,13 +71,13 @@ impl Told {
         }
     }
 
-    /// Compares with the set as it was read; returns the ids that are in one of the two only.
-    fn differences(&mut self, read: Vec<String>) -> Vec<String> {
+    /// Compares with the set as it was read, no earlier than `since`; returns the ids that are in one of the two only.
+    fn differences(&mut self, read: Vec<String>, since: u64) -> Vec<String> {
         let read: HashSet<String> = read.into_iter().collect();
         let Some(told) = &self.online else {
             // Nobody can have been told otherwise.
             let mut all = read;
-            for (user, online) in &self.meanwhile {
+            for (user, (online, _)) in self.meanwhile.iter().filter(|(_, (_, at))| *at > since) {
                 if *online {
                     all.insert(user.clone());
                 } else {
@@ -87,9 +90,9 @@ impl Told {
         told.symmetric_difference(&read).cloned().collect()
     }
 
-    /// Whether a user who was read to be on- or offline must be told of.
-    fn is_news(&self, user: &str, online: bool) -> bool {
-        !self.meanwhile.contains_key(user) && self.says(user, !online)
+    /// Whether a user who was read to be on- or offline, no earlier than `since`, must be told of.
+    fn is_news(&self, user: &str, online: bool, since: u64) -> bool {
+        self.meanwhile.get(user).is_none_or(|(_, at)| *at <= since) && self.says(user, !online)
     }
 
     /// Whether the last that was told of a user is that they are on- or offline.
@@ -166,6 +169,14 @@ impl Chat {
         }
     }
 
+    /// The id of the user, if a text is our own announcement that they came.
+    pub(super) fn own_coming(&self, text: &[u8]) -> Option<String> {
+        let mut start = envelope::encode(&self.server_id, events::USER_CONNECTED, b"");
+        start.pop();
+        let data = text.strip_prefix(&*start)?.strip_suffix(b"}")?;
+        id_of(&Json::parse(std::str::from_utf8(data).ok()?).ok()?)
+    }
+
     /// Our own announcement that a user came, where it stands among those of the others. It counts only if it was heard
     /// before it that they left.
     pub(super) fn heard_own(&self, user: &str) {
@@ -196,7 +207,9 @@ impl Chat {
         let is_own = server == self.server_id;
         let due = self.clients.borrow_mut().presence.still_here(user, is_own);
         if let Some(user) = due {
-            self.tell_back(&user);
+            let publish = self.announcement(events::USER_CONNECTED, &user.presence(true));
+            let publish = publish.into_iter().collect();
+            self.store.commit(Commit { publish, ..Commit::default() }, Box::new(|_| {}));
             if !self.told.borrow().says(&user.id, true) {
                 self.show_presence(None, &user.id, true, &user.presence(true));
             }
@@ -209,20 +222,14 @@ impl Chat {
         self.count(None, user, change);
     }
 
-    /// A message of a user has put them into the online set, since somebody had taken them out.
-    pub(super) fn is_back(self: &Rc<Self>, user: &Rc<User>) {
-        self.clients.borrow_mut().presence.announced(&user.id);
-        // If this server's lease has ended too, that is put right before others hear of the user.
-        self.put_back(user);
-        self.tell_back(user);
-        self.show_presence(None, &user.id, true, &user.presence(true));
-    }
-
-    /// Announces to other servers a user who is here, and in the online set.
-    fn tell_back(&self, user: &User) {
-        let data = user.presence(true);
-        let publish = self.announcement(events::USER_CONNECTED, &data).into_iter().collect();
-        self.store.commit(Commit { publish, ..Commit::default() }, Box::new(|_| {}));
+    /// A message of a user has found that somebody had taken them out of the online set.
+    pub(super) fn is_missing(self: &Rc<Self>, user: &str) {
+        let here = self.clients.borrow().presence.user_here(user);
+        if let Some(user) = here {
+            // So a page that was loaded meanwhile has read it.
+            self.told.borrow_mut().note(&user.id, false);
+            self.put_back(&user);
+        }
     }
 
     /// Soon tells those who are here what they were not told.
@@ -247,13 +254,19 @@ impl Chat {
     /// Reads who is online, and tells those who are here what they were not told. A user of this server is not
     /// gone, but was taken out while it was away: they are put back.
     pub(super) async fn show_who_is_online(self: &Rc<Self>) -> store::Result<()> {
-        self.told.borrow_mut().reading += 1;
-        let changed = self.read_who_is_online().await;
+        let since = {
+            let mut told = self.told.borrow_mut();
+            told.reading += 1;
+            told.now
+        };
+        let changed = self.read_who_is_online(since).await;
         let mut news = Vec::new();
         {
             let mut told = self.told.borrow_mut();
             if let Ok(changed) = &changed {
-                news.extend(changed.iter().filter(|(id, user)| told.is_news(id, user.online)));
+                news.extend(
+                    changed.iter().filter(|(id, user)| told.is_news(id, user.online, since)),
+                );
             }
             told.reading -= 1;
             if told.reading == 0 {
@@ -274,21 +287,15 @@ impl Chat {
     }
 
     /// Those of whom something else was told than what is read.
-    async fn read_who_is_online(&self) -> store::Result<Vec<(String, store::User)>> {
+    async fn read_who_is_online(&self, since: u64) -> store::Result<Vec<(String, store::User)>> {
         let Some(leases) = self.store.leases() else { return Ok(Vec::new()) };
         let (servers, read) = leases.census().await?;
         // One may have begun unheard: what it announces is not to be taken for that of a server that does not count.
         servers.iter().for_each(|server| self.clients.borrow_mut().presence.counts(server));
-        let ids = self.told.borrow_mut().differences(read);
+        let ids = self.told.borrow_mut().differences(read, since);
         let users = self.store.users(&ids).await?;
         Ok(ids.into_iter().zip(users).filter_map(|(id, user)| Some((id, user?))).collect())
     }
-}
-
-/// The id of the user, if a text is our own announcement that they came.
-pub(super) fn own_coming(text: &[u8]) -> Option<String> {
-    let Incoming::Foreign(own) = envelope::decode(text, "") else { return None };
-    id_of(&own.data).filter(|_| own.event == events::USER_CONNECTED)
 }
 
 /// The data of an announcement of a user whose session is not known.
@@ -300,4 +307,24 @@ pub fn data_of(id: &str, user: &store::User, online: bool) -> Vec<u8> {
     }
     data.insert("online", Json::Bool(online));
     Json::Obj(data).to_text().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_minds_only_what_was_told_since_it_began() {
+        let mut told =
+            Told { online: Some(HashSet::from(["1".to_owned()])), reading: 1, ..Told::default() };
+        let earlier = told.now;
+        told.note("1", false);
+        told.reading += 1;
+        let later = told.now;
+        let read = || vec!["1".to_owned()];
+        assert_eq!(told.differences(read(), earlier), ["1"]);
+        assert!(!told.is_news("1", true, earlier));
+        assert_eq!(told.differences(read(), later), ["1"]);
+        assert!(told.is_news("1", true, later));
+    }
 }

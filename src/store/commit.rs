@@ -9,6 +9,9 @@ pub struct Commit {
     pub online: Vec<String>,
     /// A user id that is taken out of the online set.
     pub offline: Option<String>,
+    /// A user id that is looked for in the online set, in a store with leases: only what is counted changes the
+    /// set there, since that is announced.
+    pub looked_for: Option<String>,
     /// A user who comes or leaves, in a store with leases. Then `publish` is announced only if that
     /// changes the online set.
     pub counted: Option<Counted>,
@@ -31,8 +34,8 @@ pub enum Counted {
         /// It is their only one, as far as this server knows: it is news also if a dead server of the
         /// original has left the user in the set.
         is_first: bool,
-        /// The last that was announced is that they left: if they are in the set all the same, servers of
-        /// ours are told that they are still here.
+        /// The last that was announced is that they left, by a server without a lease: if they are in the set all
+        /// the same, servers of ours are told that they are still here.
         corrects: bool,
     },
     /// Their last socket left.
@@ -60,7 +63,13 @@ impl Commit {
     pub fn size(&self) -> usize {
         let message =
             self.message.as_ref().map_or(0, |m| m.room.len() + m.score.len() + m.member.len());
-        let ids = self.online.iter().chain(&self.offline).map(String::len).sum::<usize>();
+        let ids = self
+            .online
+            .iter()
+            .chain(&self.offline)
+            .chain(&self.looked_for)
+            .map(String::len)
+            .sum::<usize>();
         let counted = match &self.counted {
             Some(Counted::Came { user, farewell, .. }) => user.len() + farewell.len(),
             Some(Counted::Left { user, .. }) => user.len(),
@@ -74,12 +83,12 @@ impl Commit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Stored and announced. `room_was_new` if the message's room had neither a name nor messages
-    /// before it. `online_changed` if users were put into the online set who were not in it, or the
-    /// change of a counted one was one.
+    /// before it. `online_changed` if users were put into the online set who were not in it, the
+    /// change of a counted one was one, or one who was looked for is not in it any more.
     Done {
         /// Whether the message made its room.
         room_was_new: bool,
-        /// Whether the online set was changed; `None` if it was not to be, or that is not known.
+        /// Whether the online set was changed, by this or others; `None` if neither was asked, or it is not known.
         online_changed: Option<bool>,
     },
     /// The store refused: nothing was stored or announced, but that other servers have heard a message

@@ -173,8 +173,8 @@ impl Presence {
         self.wronged.contains_key(user)
     }
 
-    /// This server's own announcement that a user came stands behind what was heard until now, or will. Returns the
-    /// user if they had been said to have left.
+    /// This server's own announcement that a user came stands behind what was heard until now. Returns the user
+    /// if they had been said to have left.
     pub fn announced(&mut self, user: &str) -> Option<Rc<User>> {
         self.wronged.remove(user)?;
         self.user_here(user)

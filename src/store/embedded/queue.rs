@@ -37,7 +37,7 @@ impl Queue {
     pub(super) fn push(&self, commit: Commit, then: Then) -> Option<StoredMessage> {
         let size = commit.size();
         // Nobody counts here, nor listens.
-        let Commit { online, offline, message, counted: _, publish: _ } = commit;
+        let Commit { online, offline, message, looked_for: _, counted: _, publish: _ } = commit;
         self.bytes.set(self.bytes.get() + size);
         self.entries.borrow_mut().push_back(Entry { online, offline, size, then });
         message

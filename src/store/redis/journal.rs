@@ -143,6 +143,9 @@ impl Shared {
         if !commit.online.is_empty() {
             pipeline.cmd("SADD").arg(keys::ONLINE_USERS).arg(&commit.online);
         }
+        if let Some(id) = &commit.looked_for {
+            pipeline.cmd("SISMEMBER").arg(keys::ONLINE_USERS).arg(id);
+        }
         if let Some(id) = &commit.offline {
             pipeline.cmd("SREM").arg(keys::ONLINE_USERS).arg(id);
         }
@@ -226,9 +229,10 @@ impl Shared {
         let mut results = results.iter();
         let stores = commit.is_some_and(|commit| commit.message.is_some());
         let room_was_new = stores && matches!(results.next(), Some(Value::Int(0)));
+        let looks = commit.is_some_and(|c| c.looked_for.is_some());
         let changes = commit.is_some_and(|c| c.counted.is_some() || !c.online.is_empty());
-        let online_changed = match changes.then(|| results.next()).flatten() {
-            Some(Value::Int(changed)) => Some(*changed > 0),
+        let online_changed = match (looks || changes).then(|| results.next()).flatten() {
+            Some(Value::Int(count)) => Some((*count > 0) != looks),
             _ => None,
         };
         if stores && matches!(results.next(), Some(Value::ServerError(_))) {

@@ -1,6 +1,7 @@
 //! Presence over several servers, with a simulated store and clock, against the plain oracle of open
 //! sockets: random tabs, starts, stops, kills and cuts.
 
+mod server;
 mod store;
 mod world;
 
@@ -122,6 +123,7 @@ fn ten_thousand_sequences_of_kills_and_cuts() {
         1 => (0..SERVERS, 0..3usize).prop_map(|(at, more)| Step::Deaf(at, more)),
         1 => (0..SERVERS).prop_map(Step::Listens),
         2 => (0..SERVERS).prop_map(Step::Hears),
+        2 => (0..SERVERS, 0..10usize).prop_map(|(at, which)| Step::Say(at, which)),
         1 => Just(Step::Away),
         2 => Just(Step::Back),
     ];
@@ -137,6 +139,7 @@ fn beside_a_server_that_does_not_count() {
         4 => (0..USERS).prop_map(Step::NodeOpen),
         3 => (0..USERS).prop_map(Step::NodeClose),
         4 => Just(Step::NodeSays),
+        2 => (0..SERVERS, 0..10usize).prop_map(|(at, which)| Step::Say(at, which)),
         1 => Just(Step::NodeEnds),
         1 => (1..SERVERS).prop_map(Step::Stop),
         1 => (1..SERVERS).prop_map(Step::Kill),
@@ -202,6 +205,23 @@ fn known_sequences() {
     // It began unheard, and was taken for a server that does not count.
     let steps =
         [Stop(0), Stop(2), Cut(1), Start(0), Heal(1), Open(0, 0), Open(1, 0), Stop(0), Stop(1)];
+    run(&steps, false);
+    // A message put back silently whom another server had taken out.
+    let steps = [Open(2, 0), Cut(2), Say(2, 0), Wait(9900), Close(2, 0)];
+    run(&steps, false);
+    // It lost its subscription again before it had taken in what it heard.
+    let steps = [
+        Cut(0),
+        Deaf(1, 1),
+        Wait(7600),
+        Heal(0),
+        Kill(2),
+        Open(0, 0),
+        Listens(1),
+        Stop(0),
+        Deaf(1, 0),
+        Open(1, 0),
+    ];
     run(&steps, false);
     // What waited to be heard was by a server that had ended meanwhile.
     let steps = [

@@ -6,18 +6,15 @@ use std::{
 };
 
 use super::{
-    super::Presence,
     PROMISE, SERVERS, USERS,
-    store::{LIFE, Said, Store},
+    server::{Ear, Server, Write},
+    store::{LIFE, Store},
 };
 use crate::{
-    chat::user::User,
-    contract::control::Control,
-    js::Json,
-    store::{commit::Counted, redis::leases::server_of},
+    chat::user::User, contract::control::Control, js::Json, store::redis::leases::server_of,
 };
 
-const PAUSE: u64 = 3_000;
+pub(super) const PAUSE: u64 = 3_000;
 const NODE: &str = "node";
 
 #[derive(Debug, Clone)]
@@ -35,6 +32,8 @@ pub(super) enum Step {
     Deaf(usize, usize),
     Listens(usize),
     Hears(usize),
+    /// A message of one of the sockets.
+    Say(usize, usize),
     /// Redis itself is away for all, and back.
     Away,
     Back,
@@ -43,42 +42,6 @@ pub(super) enum Step {
     NodeClose(usize),
     NodeSays,
     NodeEnds,
-}
-
-/// One server of ours, with what its sockets were told.
-pub(super) struct Server {
-    pub(super) process: String,
-    presence: Presence,
-    journal: VecDeque<Write>,
-    pub(super) told: BTreeSet<String>,
-    /// How much of what was published it has heard or missed.
-    heard: usize,
-    ear: Ear,
-    pub(super) sockets: Vec<usize>,
-    is_cut: bool,
-    /// It was cut alone since it last renewed its lease: the others may take it for dead.
-    was_alone: bool,
-    renewed: Option<u64>,
-    /// When it last began to reach the store.
-    up_since: u64,
-    next_beat: u64,
-}
-
-/// What becomes of announcements on their way to a server.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Ear {
-    Hears,
-    /// It will soon be deaf.
-    HearsYet(usize),
-    Deaf,
-    /// They wait until it knows what it missed.
-    Listens,
-}
-
-enum Write {
-    Count(Counted),
-    /// Announces a user who is back.
-    Tell(String),
 }
 
 #[derive(Default)]
@@ -187,6 +150,7 @@ impl World {
                 {
                     server.heard = self.store.said.len();
                     server.ear = Ear::Listens;
+                    server.look(&self.store);
                 }
             }
             Step::Hears(at) => {
@@ -194,13 +158,15 @@ impl World {
                 if let Some(server) = self.servers[at].as_mut().filter(listens)
                     && !self.is_away
                 {
-                    server.ear = Ear::Hears;
-                    server.look(&self.store);
-                    // Once more behind what waited.
-                    self.settle();
-                    if let Some(server) = &mut self.servers[at] {
-                        server.look(&self.store);
-                    }
+                    server.catch_up(&self.store);
+                }
+            }
+            Step::Say(at, which) => {
+                if let Some(server) = &mut self.servers[at]
+                    && !server.sockets.is_empty()
+                {
+                    let user = server.sockets[which % server.sockets.len()].to_string();
+                    server.journal.push_back(Write::Say(user));
                 }
             }
             Step::Away => self.is_away = true,
@@ -237,20 +203,8 @@ impl World {
 
     fn start(&mut self, at: usize) {
         self.started += 1;
-        self.servers[at] = Some(Server {
-            process: format!("server {at}:{}", self.started),
-            presence: Presence::default(),
-            journal: VecDeque::new(),
-            told: self.store.online.clone(),
-            heard: self.store.said.len(),
-            ear: Ear::Hears,
-            sockets: Vec::new(),
-            is_cut: false,
-            was_alone: false,
-            renewed: None,
-            up_since: self.store.now,
-            next_beat: self.store.now + PAUSE,
-        });
+        let process = format!("server {at}:{}", self.started);
+        self.servers[at] = Some(Server::start(process, &self.store));
         self.beat(at);
     }
 
@@ -284,7 +238,7 @@ impl World {
         server.was_alone = false;
         let last = server.renewed.replace(self.store.now);
         let in_time = last.is_some_and(|last| self.store.now - last < LIFE / 2);
-        let due = server.presence.beat(&beat, in_time, server.ear == Ear::Listens);
+        let due = server.presence.beat(&beat, in_time, !server.waiting.is_empty());
         for user in due.restore.iter().chain(&due.wronged) {
             server.come(user, false);
         }
@@ -323,35 +277,8 @@ impl World {
             let is_away = self.is_away;
             let reached = |server: &&mut Server| !server.is_cut && !is_away;
             for server in self.servers.iter_mut().flatten().filter(reached) {
-                while let Some(write) = server.journal.pop_front() {
-                    busy = true;
-                    match write {
-                        Write::Count(change) => {
-                            let news = self.store.count(&server.process, &change);
-                            server.tell(&change, news);
-                        }
-                        Write::Tell(user) => {
-                            self.store.announce(server_of(&server.process), &user, true);
-                            server.told.insert(user);
-                        }
-                    }
-                }
-                for said in &self.store.said[server.heard..] {
-                    if !server.hears() {
-                        break;
-                    }
-                    busy = true;
-                    server.heard += 1;
-                    match said {
-                        Said::User(from, user, online) => server.hear(from, user, *online),
-                        Said::Control(control) => server.control(control),
-                    }
-                    server.ear = match server.ear {
-                        Ear::HearsYet(1) => Ear::Deaf,
-                        Ear::HearsYet(more) => Ear::HearsYet(more - 1),
-                        ear => ear,
-                    };
-                }
+                busy |= server.write(&mut self.store);
+                busy |= server.listen(&self.store);
             }
         }
         self.check();
@@ -388,83 +315,6 @@ impl World {
             if self.has_node && self.node.is_some() {
                 assert!(may_be || !self.is_open(number), "user {number} is offline on the peer");
             }
-        }
-    }
-}
-
-impl Server {
-    /// The store is there again: what was announced is missed, and who is online is read.
-    fn reach(&mut self, store: &Store) {
-        self.up_since = store.now;
-        if self.hears() {
-            self.ear = Ear::Hears;
-            self.heard = store.said.len();
-            self.look(store);
-        }
-    }
-
-    fn hears(&self) -> bool {
-        matches!(self.ear, Ear::Hears | Ear::HearsYet(_))
-    }
-
-    /// Who counts and who is online is read.
-    fn look(&mut self, store: &Store) {
-        store.leases.keys().for_each(|process| self.presence.counts(server_of(process)));
-        self.told = store.online.clone();
-        let here = self.presence.here();
-        here.iter()
-            .filter(|one| !store.online.contains(&one.id))
-            .for_each(|one| self.come(one, false));
-    }
-
-    fn come(&mut self, user: &User, is_first: bool) {
-        self.journal.push_back(Write::Count(self.presence.coming(user, is_first)));
-    }
-
-    fn close(&mut self, number: usize) {
-        let user = number.to_string();
-        if self.presence.left(&user) {
-            self.journal.push_back(Write::Count(self.presence.leaving(&user)));
-        }
-    }
-
-    fn tell(&mut self, change: &Counted, news: bool) {
-        let (Counted::Came { user, .. } | Counted::Left { user, .. }) = change;
-        if news && matches!(change, Counted::Left { .. }) {
-            self.told.remove(user);
-        } else if news || (self.presence.is_here(user) && !self.presence.is_wronged(user)) {
-            self.told.insert(user.clone());
-        }
-    }
-
-    fn control(&mut self, control: &Control) {
-        match control {
-            Control::LeaseBegun { server } => self.presence.counts(server),
-            Control::LeaseEnded { server } => self.presence.counts_no_more(server),
-            Control::StillHere { user, server } => {
-                let is_own = server == server_of(&self.process);
-                if let Some(user) = self.presence.still_here(user, is_own) {
-                    self.journal.push_back(Write::Tell(user.id.clone()));
-                }
-            }
-            _ => self.presence.others_are_gone(),
-        }
-    }
-
-    fn hear(&mut self, from: &str, user: &str, online: bool) {
-        if from == server_of(&self.process) {
-            if online && self.presence.announced(user).is_some() {
-                self.told.insert(user.into());
-            }
-            return;
-        }
-        if online {
-            self.told.insert(user.into())
-        } else {
-            self.told.remove(user)
-        };
-        if let Some(user) = self.presence.heard(from, user, online) {
-            self.come(&user, false);
         }
     }
 }
