@@ -1,5 +1,5 @@
-// Presence over three servers that are stopped, killed, started again and cut off from Redis at random (realtime.md §8.2,
-// §8.6), held against the plain rule: online is who has an open tab; each coming and going is announced once.
+// Presence over three servers that are stopped, killed, started again and cut off from Redis, wholly or from what is
+// announced there, at random (realtime.md §8.2, §8.6), held against the plain rule: online is who has an open tab; each coming and going is announced once.
 // CHAOS_SEED repeats a run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Person } from '../lib/embedded.mjs';
 import { startRedis } from '../lib/redis.mjs';
 import { startProxy } from '../lib/rt-proxy.mjs';
-import { SAFE, connect, dataOf, fence, isEvent, random } from '../lib/safe.mjs';
+import { SAFE, connect, dataOf, fence, isEvent, message, random } from '../lib/safe.mjs';
 import { rounds, seeded } from '../lib/seeded.mjs';
 import { startServer } from '../lib/target.mjs';
 
@@ -32,11 +32,22 @@ class World {
     await world.ears.subscribe('MESSAGES');
     world.ears.on('message', (_, text) => world.published.push(JSON.parse(text)));
     world.lease = lease;
-    for (let at = 0; at < SLOTS; at += 1) world.slots[at] = { proxy: await startProxy(world.redis.port), at };
+    for (let at = 0; at < SLOTS; at += 1) world.slots[at] = await world.slot(at);
     await world.launch(world.slots[0]);
     world.users = await Promise.all(Array.from({ length: USERS }, () => Person.signIn(world.slots[0].server.base, random())));
     for (const slot of world.slots.slice(1)) await world.launch(slot);
     return world;
+  }
+
+  /** A place for servers, one after the other, and their way to Redis. */
+  async slot(at) {
+    const slot = { at };
+    const filter = ({ direction, chunk, link }) => {
+      if (direction === 'up' && chunk.includes('SUBSCRIBE')) slot.ears = link;
+      return chunk;
+    };
+    slot.proxy = await startProxy(this.redis.port, { filter });
+    return slot;
   }
 
   async launch(slot) {
@@ -81,10 +92,10 @@ class World {
 for (const round of rounds(RUNS)) test(`presence: ${STEPS} steps of tabs, kills and cuts on ${SLOTS} servers, ${round}`, { timeout: 180_000 }, async (t) => {
   const { what, pick } = seeded(t);
   const world = await World.start(t, LEASE);
-  const count = { kills: 0, stops: 0, cuts: 0 };
+  const count = { kills: 0, stops: 0, cuts: 0, deaf: 0, messages: 0 };
   for (let step = 0; step < STEPS; step += 1) {
     const up = world.slots.filter(({ server, cut }) => server && !cut);
-    const choice = pick(20);
+    const choice = pick(24);
     const slot = world.slots[pick(SLOTS)];
     const tabs = world.tabs;
     if (choice < 8) {
@@ -93,15 +104,24 @@ for (const round of rounds(RUNS)) test(`presence: ${STEPS} steps of tabs, kills 
       if (tabs.length > 0) await world.close(tabs[pick(tabs.length)]);
     } else if (choice < 16) {
       await sleep(pick(LEASE * 1000));
+    } else if (choice < 19) {
+      if (tabs.length > 0) {
+        const { user, socket } = tabs[pick(tabs.length)];
+        await socket.emit('message', message(user, '0', random()));
+        count.messages += 1;
+      }
+    } else if (choice === 19) {
+      count.deaf += slot.ears ? 1 : 0;
+      for (const side of ['up', 'down']) slot.ears?.[side].destroy();
     } else if (slot.cut) {
       slot.proxy.accept();
       slot.cut = false;
     } else if (!slot.server) {
       await world.launch(slot);
-    } else if (choice === 16) {
+    } else if (choice === 20) {
       count.kills += 1;
       await world.end(slot, 'kill');
-    } else if (choice === 17) {
+    } else if (choice === 21) {
       count.stops += 1;
       await world.end(slot, 'stop');
     } else {
