@@ -229,6 +229,7 @@ const safe = [
   ['safe/cluster', 'cluster', 'H15', MAY],
   ['safe/hostile', 'engine', 'R10.2', MAY],
   ['safe/presence', 'cluster', 'R8', MAY],
+  ['safe/links', 'cluster', 'R8', MAY],
   ...mixed('safe/limits', 'rest', [
     ['H15', MAY, /^sessions/, 'session'],
     ['H15', MAY, /^(?:sockets|sizes > a message)/, 'socket'],
@@ -271,7 +272,7 @@ const BY_FOLDER = {
 };
 const BY_FILE = {
   'http/redis-lost': ['faults', 'deviations'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['settings', 'start'], 'http/static': ['start'],
-  'browser/same': ['exact'], 'safe/cluster': ['redis'], 'safe/presence': ['redis', 'faults'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
+  'browser/same': ['exact'], 'safe/cluster': ['redis'], 'safe/presence': ['redis', 'faults'], 'safe/links': ['redis', 'faults'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
   'realtime/redis-chaos': ['faults'], 'realtime/slow-reader': ['start'], 'realtime/stop': ['faults'],
 };
 

@@ -44,6 +44,8 @@ pub(super) struct Hearing {
     /// How far a sender's clock may be off.
     skew: Duration,
     gap: Option<Gap>,
+    /// Counts the attempts to fill a gap.
+    attempts: u64,
     filled: Filled,
 }
 
@@ -100,6 +102,7 @@ impl Hearing {
             heard: Heard::new(skew + UNNOTICED, Instant::now()),
             skew,
             gap: None,
+            attempts: 0,
             filled: Filled::default(),
         }
     }
@@ -146,18 +149,23 @@ impl Chat {
             BusEvent::Control(text) => {
                 let Some(control) = Control::decode(text, &self.server_id) else { return };
                 if control.is_of_presence() && self.hearing.borrow().is_in_gap() {
+                    // What it announced waits or is missed.
+                    if let Control::LeaseEnded { server } = &control {
+                        self.clients.borrow_mut().presence.counts(server);
+                    }
                     self.wait(Waiting::Control(control), text.len());
                 } else {
                     self.control(&control);
                 }
             }
             BusEvent::Up => {
-                let mut hearing = self.hearing.borrow_mut();
+                let hearing = &mut *self.hearing.borrow_mut();
                 let Some(gap) = &mut hearing.gap else {
                     tracing::info!("announcements of other servers are heard");
                     return self.look_who_is_online();
                 };
-                gap.attempt += 1;
+                hearing.attempts += 1;
+                gap.attempt = hearing.attempts;
                 spawn_local(self.clone().fill(gap.attempt));
             }
             BusEvent::Down { complete_until } => {
@@ -172,7 +180,9 @@ impl Chat {
                     waiting: Vec::new(),
                     waiting_bytes: 0,
                 });
-                gap.attempt += 1;
+                // What was under way is outdated.
+                hearing.attempts += 1;
+                gap.attempt = hearing.attempts;
             }
         }
     }
@@ -243,8 +253,11 @@ impl Chat {
                 Err(Ended::Outdated) => return,
                 Err(Ended::Store(StoreError::Unavailable(_))) => self.store.until_up().await,
                 Err(Ended::Store(StoreError::Refused(why))) => {
+                    if self.missing(attempt).is_err() {
+                        return;
+                    }
                     tracing::error!(why, "a gap in the announcements can't be filled");
-                    break;
+                    return self.close_gap();
                 }
             }
         }

@@ -194,6 +194,7 @@ impl Chat {
         users: &[(String, Vec<u8>)],
         ended: &[u8],
     ) -> store::Result<usize> {
+        users.iter().for_each(|(user, _)| self.told.borrow_mut().counts(user));
         let due: Vec<TakeOut> = {
             let clients = self.clients.borrow();
             let take_out = |(user, data): &(String, Vec<u8>)| TakeOut {
@@ -203,18 +204,25 @@ impl Chat {
             };
             users.iter().map(take_out).collect()
         };
-        let out = leases.take_out(process, &due, ended).await.inspect_err(|_| {
-            // Some may be out all the same.
-            self.look_who_is_online();
-        })?;
-        let out: HashSet<String> = out.into_iter().collect();
-        for (user, data) in users.iter().filter(|(user, _)| out.contains(user)) {
+        let out = leases.take_out(process, &due, ended).await;
+        let out_now: HashSet<&String> = out.iter().flatten().collect();
+        // After an error some may be out all the same.
+        let mut is_unsure = out.is_err();
+        for (user, data) in users {
+            let is_overtaken = self.told.borrow_mut().counted(user);
             // Who is here came after that.
-            let is_here = self.clients.borrow().presence.is_here(user);
-            if !is_here {
+            if !out_now.contains(user) || self.clients.borrow().presence.is_here(user) {
+                continue;
+            }
+            if is_overtaken {
+                is_unsure = true;
+            } else {
                 self.show_presence(None, user, false, data);
             }
         }
-        Ok(out.len())
+        if is_unsure {
+            self.look_who_is_online();
+        }
+        out.map(|out| out.len())
     }
 }

@@ -225,8 +225,12 @@ impl Chat {
                 chat.answer_refused(key, sender.ack, "The message could not be stored");
             }
             Outcome::Done { room_was_new, online_changed } => {
-                if online_changed == Some(true) && chat.counts_over_servers() {
-                    chat.is_missing(&sender.user.id);
+                if chat.counts_over_servers() {
+                    match online_changed {
+                        Some(true) => chat.is_missing(&sender.user.id),
+                        Some(false) => {}
+                        None => chat.look_who_is_online(),
+                    }
                 }
                 if let Some(show) = show {
                     chat.show_room(key, &id, &show);

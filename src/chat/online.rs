@@ -34,14 +34,21 @@ pub(super) struct Told {
     online: Option<HashSet<String>>,
     /// What was told while the set is being read, which may be older, and when.
     meanwhile: HashMap<String, (bool, u64)>,
-    /// Changes of a user that are under way to the store, whose outcomes may tell more.
-    counting: HashMap<String, usize>,
+    /// Users of whom changes are under way to the store, whose outcomes may tell more.
+    counting: HashMap<String, Counting>,
     /// Number of readings under way.
     reading: usize,
     /// Counts what was told.
     now: u64,
     /// A reading will begin in a moment.
     due: bool,
+}
+
+#[derive(Debug, Default)]
+struct Counting {
+    changes: usize,
+    /// Another server announced something of the user meanwhile: it may be newer than an outcome.
+    is_overtaken: bool,
 }
 
 impl Told {
@@ -61,14 +68,20 @@ impl Told {
         }
     }
 
-    /// The outcome of a change is there.
-    fn counted(&mut self, user: &str) {
-        if let Some(changes) = self.counting.get_mut(user) {
-            *changes -= 1;
-            if *changes == 0 {
-                self.counting.remove(user);
-            }
+    /// A change of a user is under way.
+    pub(super) fn counts(&mut self, user: &str) {
+        self.counting.entry(user.to_owned()).or_default().changes += 1;
+    }
+
+    /// The outcome of a change is there. Returns whether something that was heard meanwhile may be newer.
+    pub(super) fn counted(&mut self, user: &str) -> bool {
+        let Some(counting) = self.counting.get_mut(user) else { return false };
+        counting.changes -= 1;
+        let is_overtaken = counting.is_overtaken;
+        if counting.changes == 0 {
+            self.counting.remove(user);
         }
+        is_overtaken
     }
 
     /// Compares with the set as it was read, no earlier than `since`; returns the ids that are in one of the two only.
@@ -127,12 +140,15 @@ impl Chat {
             publish: self.announcement(event, &data).into_iter().collect(),
             ..Commit::default()
         };
-        *self.told.borrow_mut().counting.entry(user.id.clone()).or_default() += 1;
+        self.told.borrow_mut().counts(&user.id);
         let user = user.clone();
         let then = move |chat: &Rc<Chat>, outcome| {
-            chat.told.borrow_mut().counted(&user.id);
+            let is_overtaken = chat.told.borrow_mut().counted(&user.id);
             match outcome {
                 Outcome::Refused => chat.owe(user),
+                Outcome::Done { online_changed: Some(true), .. } if !online && is_overtaken => {
+                    chat.look_who_is_online();
+                }
                 Outcome::Done { online_changed: Some(true), .. } => {
                     // Those who are here need not have been told that others took the user out.
                     if key.is_some() || !chat.told.borrow().says(&user.id, online) {
@@ -160,7 +176,13 @@ impl Chat {
             _ => return,
         };
         let Some(user) = id_of(&foreign.data) else { return };
-        self.told.borrow_mut().note(&user, online);
+        {
+            let mut told = self.told.borrow_mut();
+            told.note(&user, online);
+            if let Some(counting) = told.counting.get_mut(&user) {
+                counting.is_overtaken = true;
+            }
+        }
         if self.counts_over_servers() {
             let back = self.clients.borrow_mut().presence.heard(&foreign.server, &user, online);
             if let Some(user) = back {

@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, dataOf, fence, heard, isOf, message, random, useSafe } from '../../lib/safe.mjs';
+import { fence, heard, message, random, useSafe } from '../../lib/safe.mjs';
 import { Person } from '../../lib/embedded.mjs';
 import { nodePeer } from '../../lib/rt-peer.mjs';
+import { patiently, witnesses as watch } from '../../lib/presence.mjs';
 import { startRedis } from '../../lib/redis.mjs';
 import { startProxy } from '../../lib/rt-proxy.mjs';
 import { launch } from '../../lib/target.mjs';
@@ -30,34 +31,7 @@ after(() => beside.proxy?.stop());
 const isOnline = async ({ id }) => (await t.redis.client.sismember('online_users', String(id))) === 1;
 const leases = () => t.redis.client.zrange('rs:leases', 0, -1);
 
-/** Tries what asserts something until it holds. */
-async function patiently(check, ms = 5000) {
-  for (const deadline = Date.now() + ms; ; await sleep(50)) {
-    const failed = await check().then(() => null, (error) => error);
-    if (!failed) return;
-    if (Date.now() > deadline) throw failed;
-  }
-}
-
-/** Somebody on each server who hears what is announced of others. */
-async function witnesses(...bases) {
-  const sockets = [];
-  for (const base of bases) sockets.push(await t.socket(await t.newcomer(), { base }));
-  return {
-    /** What each heard of this person, as `+` and `-`. */
-    async of(person) {
-      await sleep(100);
-      for (const socket of sockets) await fence(socket);
-      return sockets.map((socket) => socket.frames
-        .filter((frame) => isOf('user.connected', person)(frame) || isOf('user.disconnected', person)(frame))
-        .map((frame) => (dataOf(frame).online ? '+' : '-')).join(''));
-    },
-    async hear(person, expected, why) {
-      await patiently(async () => assert.deepEqual(await this.of(person), sockets.map(() => expected), why), SETTLED + 5000);
-    },
-  };
-}
-
+const witnesses = (...bases) => watch(t, bases, SETTLED + 5000);
 const person = async () => {
   const one = await t.newcomer();
   return Object.assign(one, { at: (base) => t.socket(one, { base }) });
@@ -246,164 +220,6 @@ describe('somebody else changes the set', () => {
     assert.equal(await t.redis.client.exists(`sess:${sid}`), 0);
     await fence(socket);
     assert.equal(socket.frames.includes('41'), false);
-  });
-});
-
-describe('a link that is lost at the wrong moment', () => {
-  /** A server whose link to Redis `filter` may break, somebody on it, and who hears of them there and elsewhere. */
-  async function scene(filter, what) {
-    const proxy = await startProxy(t.redis.port, { filter });
-    const server = await t.start({ env: { ...env, SERVER_ID: 'gap:1' }, redis: proxy });
-    try {
-      const [one, all] = [await person(), await witnesses(t.server.base, beside.safe.base)];
-      const inside = await witnesses(server.base);
-      const socket = await one.at(server.base);
-      await all.hear(one, '+');
-      // So that the next one needs no answer but that to its own writes.
-      await ask(socket, 'message', message(one, '0', random()));
-      await what({ proxy, server, one, all, inside, socket });
-    } finally {
-      await server.stop();
-      t.forget(server);
-      await proxy.stop();
-    }
-  }
-  /** As a server with a lease does it. */
-  const takeOut = ({ id, username }) => {
-    const text = JSON.stringify({ serverId: 'cut:1', type: 'user.disconnected', data: { id: String(id), username, online: false } });
-    return t.redis.client.multi().srem('online_users', String(id)).publish('MESSAGES', text).exec();
-  };
-  async function isBackOnce({ one, all, inside, socket }) {
-    await sleep(LEASE * 1000);
-    assert.deepEqual(await all.of(one), ['+-+', '+-+']);
-    assert.match((await inside.of(one))[0], /\+$/);
-    assert.ok(await isOnline(one));
-    await socket.close();
-    await all.hear(one, '+-+-');
-  }
-  const end = ({ up, down }) => [up, down].forEach((side) => side.destroy());
-
-  test('somebody is taken out, and it does not hear itself put them back: announced once', async () => {
-    let lose = false;
-    const filter = ({ direction, chunk, link }) => {
-      if (!lose || direction !== 'down' || !/"gap:1","type":"user.connected"/.test(chunk)) return chunk;
-      lose = false;
-      end(link);
-      return null;
-    };
-    await scene(filter, async (here) => {
-      lose = true;
-      await takeOut(here.one);
-      await here.all.hear(here.one, '+-+');
-      assert.equal(lose, false);
-      await isBackOnce(here);
-    });
-  });
-  test('somebody is taken out, and it hears of that while it looks for what it missed: announced once', async () => {
-    let held = null;
-    const filter = ({ direction, chunk, link }) => {
-      if (held && direction === 'up' && /SMEMBERS\r\n.*\r\nonline_users/.test(chunk)) held.link ??= link;
-      if (held?.link !== link || direction !== 'down') return chunk;
-      held.chunks.push(chunk);
-      return null;
-    };
-    await scene(filter, async (here) => {
-      held = { chunks: [] };
-      here.proxy.cut();
-      await patiently(async () => assert.ok(held.link && held.chunks.length > 0));
-      await takeOut(here.one);
-      await here.socket.emit('message', message(here.one, '0', random()));
-      await here.all.hear(here.one, '+-+');
-      const { link, chunks } = held;
-      held = null;
-      chunks.forEach((chunk) => link.down.write(chunk));
-      await isBackOnce(here);
-    });
-  });
-  test('somebody is taken out, and the answer to their next message is lost: announced once', async () => {
-    const [late, text] = [[], random()];
-    let phase = 'before';
-    let bus;
-    let writes;
-    const filter = ({ direction, chunk, link }) => {
-      if (phase === 'before' || phase === 'over') return chunk;
-      // What is announced comes a little later.
-      if (direction === 'down' && (bus === link || (!bus && /user\.disconnected/.test(chunk)))) {
-        bus = link;
-        late.push(chunk);
-        return null;
-      }
-      if (direction === 'up' && chunk.includes(text)) writes = link;
-      if (direction === 'down' && link === writes && phase === 'armed') {
-        phase = 'lost';
-        end(link);
-        return null;
-      }
-      return chunk;
-    };
-    await scene(filter, async (here) => {
-      phase = 'armed';
-      await takeOut(here.one);
-      await here.all.hear(here.one, '+-');
-      await patiently(async () => assert.ok(bus));
-      await here.socket.emit('message', message(here.one, '0', text));
-      await patiently(async () => assert.equal(phase, 'lost'));
-      phase = 'over';
-      late.forEach((chunk) => bus.down.write(chunk));
-      await here.all.hear(here.one, '+-+');
-      await isBackOnce(here);
-    });
-  });
-  test('a message and the end of its tab wait for longer than the lease: gone once', async () => {
-    await scene(undefined, async ({ proxy, one, all, socket }) => {
-      proxy.refuse();
-      await socket.emit('message', message(one, '0', random()));
-      await socket.close();
-      await all.hear(one, '+-');
-      proxy.accept();
-      await sleep(SETTLED + 2000);
-      assert.deepEqual(await all.of(one), ['+-', '+-']);
-      assert.equal(await isOnline(one), false);
-      for (const key of await t.redis.client.keys('rs:held:gap:1*')) assert.equal(await t.redis.client.hexists(key, String(one.id)), 0);
-    });
-  });
-  test('a Node server takes the name of one of ours that ended unheard: who is there stays', async () => {
-    let refuses = false;
-    let bus;
-    const filter = ({ direction, chunk, link }) => {
-      if (direction === 'up' && /SUBSCRIBE/i.test(chunk)) {
-        if (refuses) {
-          end(link);
-          return null;
-        }
-        bus = link;
-      }
-      return chunk;
-    };
-    const leaving = await t.start({ env: { ...env, SERVER_ID: 'name:1' } });
-    await scene(filter, async ({ server, one, socket }) => {
-      refuses = true;
-      const before = bus;
-      end(bus);
-      await leaving.stop();
-      t.forget(leaving);
-      await sleep(LEASE * 1000);
-      refuses = false;
-      await patiently(async () => assert.notEqual(bus, before));
-      await sleep(100);
-      const [other, around] = [await person(), await witnesses(server.base)];
-      const data = { id: String(other.id), username: other.username, online: true };
-      await t.redis.client.multi().sadd('online_users', String(other.id))
-        .publish('MESSAGES', JSON.stringify({ serverId: 'name:1', type: 'user.connected', data })).exec();
-      await around.hear(other, '+');
-      const tab = await other.at(server.base);
-      await tab.close();
-      await socket.close();
-      await patiently(async () => assert.equal(await isOnline(one), false));
-      assert.ok(await isOnline(other));
-      await t.redis.client.srem('online_users', String(other.id));
-      await t.redis.client.publish('MESSAGES', JSON.stringify({ serverId: 'name:1', type: 'user.disconnected', data: { ...data, online: false } }));
-    });
   });
 });
 

@@ -122,6 +122,7 @@ fn ten_thousand_sequences_of_kills_and_cuts() {
         1 => (0..SERVERS).prop_map(Step::Heal),
         1 => (0..SERVERS, 0..3usize).prop_map(|(at, more)| Step::Deaf(at, more)),
         1 => (0..SERVERS).prop_map(Step::Listens),
+        1 => (0..SERVERS).prop_map(Step::Looks),
         2 => (0..SERVERS).prop_map(Step::Hears),
         2 => (0..SERVERS, 0..10usize).prop_map(|(at, which)| Step::Say(at, which)),
         1 => Just(Step::Away),
@@ -221,6 +222,21 @@ fn known_sequences() {
         Stop(0),
         Deaf(1, 0),
         Open(1, 0),
+    ];
+    run(&steps, false);
+    // It began while nothing was heard, and ended before it was known to count.
+    let steps = [
+        Stop(1),
+        Deaf(0, 0),
+        Start(1),
+        Listens(0),
+        Open(1, 0),
+        Open(2, 0),
+        Stop(1),
+        Hears(0),
+        Open(0, 0),
+        Close(2, 0),
+        Close(0, 0),
     ];
     run(&steps, false);
     // What waited to be heard was by a server that had ended meanwhile.

@@ -116,6 +116,9 @@ impl Server {
         {
             busy = true;
             if self.ear == Ear::Listens {
+                if let Said::Control(Control::LeaseEnded { server }) = said {
+                    self.presence.counts(server);
+                }
                 self.waiting.push(self.heard);
             } else {
                 self.take_in(said);
@@ -130,8 +133,9 @@ impl Server {
         busy
     }
 
-    /// Takes in what waited.
+    /// Takes in what waited, when it knows who counts.
     pub(super) fn catch_up(&mut self, store: &Store) {
+        self.look(store);
         self.ear = Ear::Hears;
         std::mem::take(&mut self.waiting).into_iter().for_each(|at| self.take_in(&store.said[at]));
         self.look(store);

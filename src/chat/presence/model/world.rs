@@ -27,10 +27,11 @@ pub(super) enum Step {
     Kill(usize),
     Cut(usize),
     Heal(usize),
-    /// Its subscription alone is lost when it has heard so much more, stands again while it finds out what it
-    /// missed, and is whole.
+    /// Its subscription alone is lost when it has heard so much more, and stands again; who counts is read then or
+    /// later, and it takes in what waited.
     Deaf(usize, usize),
     Listens(usize),
+    Looks(usize),
     Hears(usize),
     /// A message of one of the sockets.
     Say(usize, usize),
@@ -150,6 +151,13 @@ impl World {
                 {
                     server.heard = self.store.said.len();
                     server.ear = Ear::Listens;
+                }
+            }
+            Step::Looks(at) => {
+                let listens = |one: &&mut Server| one.ear == Ear::Listens && !one.is_cut;
+                if let Some(server) = self.servers[at].as_mut().filter(listens)
+                    && !self.is_away
+                {
                     server.look(&self.store);
                 }
             }
