@@ -230,6 +230,7 @@ const safe = [
   ['safe/hostile', 'engine', 'R10.2', MAY],
   ['safe/presence', 'cluster', 'R8', MAY],
   ['safe/links', 'cluster', 'R8', MAY],
+  ['safe/acl', 'redis', 'H8', MAY],
   ...mixed('safe/limits', 'rest', [
     ['H15', MAY, /^sessions/, 'session'],
     ['H15', MAY, /^(?:sockets|sizes > a message)/, 'socket'],
@@ -272,7 +273,7 @@ const BY_FOLDER = {
 };
 const BY_FILE = {
   'http/redis-lost': ['faults', 'deviations'], 'http/replay': ['start'], 'http/seeding': ['start'], 'http/start': ['settings', 'start'], 'http/static': ['start'],
-  'browser/same': ['exact'], 'safe/cluster': ['redis'], 'safe/presence': ['redis', 'faults'], 'safe/links': ['redis', 'faults'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
+  'browser/same': ['exact'], 'safe/cluster': ['redis'], 'safe/presence': ['redis', 'faults'], 'safe/links': ['redis', 'faults'], 'safe/acl': ['redis', 'start', 'faults'], 'realtime/faults': ['deviations'], 'realtime/gap': ['deviations', 'faults'], 'realtime/mixed': ['start'], 'realtime/oldtab': ['faults'], 'realtime/recorded': ['start'], 'realtime/redis-away': ['faults'],
   'realtime/redis-chaos': ['faults'], 'realtime/slow-reader': ['start'], 'realtime/stop': ['faults'],
 };
 

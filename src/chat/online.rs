@@ -147,6 +147,7 @@ impl Chat {
             match outcome {
                 Outcome::Refused => chat.owe(user),
                 Outcome::Done { online_changed: Some(true), .. } if !online && is_overtaken => {
+                    // They may have come elsewhere since.
                     chat.look_who_is_online();
                 }
                 Outcome::Done { online_changed: Some(true), .. } => {
@@ -311,9 +312,14 @@ impl Chat {
     /// Those of whom something else was told than what is read.
     async fn read_who_is_online(&self, since: u64) -> store::Result<Vec<(String, store::User)>> {
         let Some(leases) = self.store.leases() else { return Ok(Vec::new()) };
-        let (servers, read) = leases.census().await?;
-        // One may have begun unheard: what it announces is not to be taken for that of a server that does not count.
-        servers.iter().for_each(|server| self.clients.borrow_mut().presence.counts(server));
+        let read = if self.counts_over_servers() {
+            let (servers, read) = leases.census().await?;
+            // One may have begun unheard: what it announces is not to be taken for that of a server that does not count.
+            servers.iter().for_each(|server| self.clients.borrow_mut().presence.counts(server));
+            read
+        } else {
+            leases.online().await?
+        };
         let ids = self.told.borrow_mut().differences(read, since);
         let users = self.store.users(&ids).await?;
         Ok(ids.into_iter().zip(users).filter_map(|(id, user)| Some((id, user?))).collect())
