@@ -210,11 +210,13 @@ impl Chat {
         let mut is_unsure = out.is_err();
         for (user, data) in users {
             let is_overtaken = self.told.borrow_mut().counted(user);
-            // Who is here came after that.
-            if !out_now.contains(user) || self.clients.borrow().presence.is_here(user) {
+            let here = self.clients.borrow().presence.user_here(user);
+            if let Some(here) = here {
+                // They came after that; what was heard of them meanwhile may have waited for this.
+                self.show_corrected(&here);
+            } else if !out_now.contains(user) {
                 continue;
-            }
-            if is_overtaken {
+            } else if is_overtaken {
                 is_unsure = true;
             } else {
                 self.show_presence(None, user, false, data);

@@ -211,7 +211,7 @@ impl Chat {
 
     /// Tells those who are here of a user who is here, too, if they were told otherwise and all others were not: our own
     /// announcement may be told before one that was published earlier.
-    fn show_corrected(&self, user: &User) {
+    pub(super) fn show_corrected(&self, user: &User) {
         let is_sure = {
             let (told, presence) = (self.told.borrow(), &self.clients.borrow().presence);
             told.says(&user.id, false)
