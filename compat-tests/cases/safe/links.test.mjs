@@ -46,11 +46,13 @@ async function scene(filter, what, more = {}) {
     await proxy.stop();
   }
 }
+
 /** As a server with a lease does it. */
 const takeOut = ({ id, username }) => {
   const text = JSON.stringify({ serverId: 'cut:1', type: 'user.disconnected', data: { id: String(id), username, online: false } });
   return t.redis.client.multi().srem('online_users', String(id)).publish('MESSAGES', text).exec();
 };
+
 async function isBackOnce({ one, all, inside, socket }) {
   await sleep(LEASE * 1000);
   assert.deepEqual(await all.of(one), ['+-+', '+-+']);
@@ -59,7 +61,25 @@ async function isBackOnce({ one, all, inside, socket }) {
   await socket.close();
   await all.hear(one, '+-+-');
 }
+
 const end = ({ up, down }) => [up, down].forEach((side) => side.destroy());
+
+/** Holds back the answers on the link over which `isIt` goes; `release()` lets them through. */
+function delay(isIt) {
+  const held = { chunks: [] };
+  const filter = ({ direction, chunk, link }) => {
+    if (!held.armed) return chunk;
+    if (direction === 'up' && isIt(chunk.toString())) held.link ??= link;
+    if (direction === 'up' || link !== held.link) return chunk;
+    held.chunks.push(chunk);
+    return null;
+  };
+  const release = () => {
+    held.armed = false;
+    held.chunks.forEach((chunk) => held.link.down.write(chunk));
+  };
+  return { held, filter, release };
+}
 
 test('somebody is taken out, and it does not hear itself put them back: announced once', async () => {
   let lose = false;
@@ -77,27 +97,21 @@ test('somebody is taken out, and it does not hear itself put them back: announce
     await isBackOnce(here);
   });
 });
+
 test('somebody is taken out, and it hears of that while it looks for what it missed: announced once', async () => {
-  let held = null;
-  const filter = ({ direction, chunk, link }) => {
-    if (held && direction === 'up' && /SMEMBERS\r\n.*\r\nonline_users/.test(chunk)) held.link ??= link;
-    if (held?.link !== link || direction !== 'down') return chunk;
-    held.chunks.push(chunk);
-    return null;
-  };
+  const { held, filter, release } = delay((text) => /SMEMBERS\r\n.*\r\nonline_users/.test(text));
   await scene(filter, async (here) => {
-    held = { chunks: [] };
+    held.armed = true;
     here.proxy.cut();
     await patiently(async () => assert.ok(held.link && held.chunks.length > 0));
     await takeOut(here.one);
     await here.socket.emit('message', message(here.one, '0', random()));
     await here.all.hear(here.one, '+-+');
-    const { link, chunks } = held;
-    held = null;
-    chunks.forEach((chunk) => link.down.write(chunk));
+    release();
     await isBackOnce(here);
   });
 });
+
 test('somebody is taken out, and the answer to their next message is lost: announced once', async () => {
   const [late, text] = [[], random()];
   let phase = 'before';
@@ -132,6 +146,7 @@ test('somebody is taken out, and the answer to their next message is lost: annou
     await isBackOnce(here);
   });
 });
+
 test('a message and the end of its tab wait for longer than the lease: gone once', async () => {
   await scene(undefined, async ({ proxy, one, all, socket }) => {
     proxy.refuse();
@@ -145,6 +160,7 @@ test('a message and the end of its tab wait for longer than the lease: gone once
     for (const key of await t.redis.client.keys('rs:held:gap:1*')) assert.equal(await t.redis.client.hexists(key, String(one.id)), 0);
   });
 });
+
 test('a Node server takes the name of one of ours that ended unheard: who is there stays', async () => {
   let refuses = false;
   let bus;
@@ -183,23 +199,6 @@ test('a Node server takes the name of one of ours that ended unheard: who is the
     await t.redis.client.publish('MESSAGES', JSON.stringify({ serverId: 'name:1', type: 'user.disconnected', data: { ...data, online: false } }));
   });
 });
-
-/** Holds back the answers on the link over which `isIt` goes; `release()` lets them through. */
-function delay(isIt) {
-  const held = { chunks: [] };
-  const filter = ({ direction, chunk, link }) => {
-    if (!held.armed) return chunk;
-    if (direction === 'up' && isIt(chunk.toString())) held.link ??= link;
-    if (direction === 'up' || link !== held.link) return chunk;
-    held.chunks.push(chunk);
-    return null;
-  };
-  const release = () => {
-    held.armed = false;
-    held.chunks.forEach((chunk) => held.link.down.write(chunk));
-  };
-  return { held, filter, release };
-}
 
 test('the answer to the end of a tab comes behind a tab elsewhere: online', async () => {
   const { held, filter, release } = delay((text) => text.includes('"gap:1","type":"user.disconnected"'));
@@ -253,7 +252,7 @@ for (const what of ['is refused', 'was given up']) {
     const { held, filter, release } = delay((text) => text.includes('ZRANGEBYSCORE'));
     let bus;
     let refuses = false;
-    const isWhole = what === 'was given up';
+    const isGivenUp = what === 'was given up';
     const more = ({ direction, chunk, link }) => {
       if (direction === 'up' && /SUBSCRIBE/i.test(chunk)) {
         if (refuses) {
@@ -264,13 +263,13 @@ for (const what of ['is refused', 'was given up']) {
       }
       const before = held.link;
       const kept = filter({ direction, chunk, link });
-      if (before || !held.link || isWhole) return kept;
+      if (before || !held.link || isGivenUp) return kept;
       // So it is answered by this case.
       held.reads = chunk.toString().split('ZRANGEBYSCORE').length - 1;
       return null;
     };
     // No beat of the lease goes over that link meanwhile.
-    const settings = { PRESENCE_LEASE: '30', ...(isWhole && { HELD_BYTES: '20000' }) };
+    const settings = { PRESENCE_LEASE: '30', ...(isGivenUp && { HELD_BYTES: '20000' }) };
     await scene(more, async ({ server, inside }) => {
       const [one, two] = [await person(), await person()];
       const [there, here] = [await one.at(beside.safe.base), await two.at(server.base)];
@@ -279,7 +278,7 @@ for (const what of ['is refused', 'was given up']) {
       end(bus);
       await patiently(async () => assert.ok(held.link));
       await sleep(100);
-      if (isWhole) {
+      if (isGivenUp) {
         // Too much to keep: the gap stays, and the reading goes on.
         const data = { id: '99999', username: 'x'.repeat(1000), online: true };
         for (let n = 0; n < 40; n += 1) await t.redis.client.publish('MESSAGES', JSON.stringify({ serverId: 'x:1', type: 'user.connected', data }));
@@ -291,7 +290,7 @@ for (const what of ['is refused', 'was given up']) {
       await sleep(300);
       const text = random();
       await ask(there, 'message', message(one, '0', text, { date: Math.floor(Date.now() / 1000) }));
-      if (!isWhole) {
+      if (!isGivenUp) {
         held.link.down.write('-ERR refused\r\n'.repeat(held.reads));
         release();
         await sleep(300);
@@ -299,7 +298,7 @@ for (const what of ['is refused', 'was given up']) {
       refuses = false;
       await patiently(async () => assert.notEqual(bus, before));
       await sleep(100);
-      if (isWhole) release();
+      if (isGivenUp) release();
       await here.next(isMessage(text));
       await fence(here);
       assert.equal(here.frames.filter(isMessage(text)).length, 1);
